@@ -1,0 +1,103 @@
+"""What a run leaves behind: a Result, or the Failure in it, and the Trace that a check writes while it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import TracebackType
+from typing import Self
+
+Fact = str | int | float | bool
+
+
+class FailureKind(StrEnum):
+    """Why a run failed: closed and stable, because it is stored, exported as a label and alerted on."""
+
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    PROTOCOL = "protocol"  # an answer, but not in the protocol asked for
+    EXPECTATION = "expectation"  # a valid answer that is not the wanted one
+    LOCAL = "local"  # our side: never the target's fault, never counted against it
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a run failed, in which phase, and one line for people that holds no secret."""
+
+    kind: FailureKind
+    phase: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One run of one check, as it is judged, kept and exported."""
+
+    check: str
+    at_ms: int  # Unix ms when the run started
+    duration: float  # s, whole run
+    phases: Mapping[str, float] = field(default_factory=dict)  # s; a phase that did not happen is absent, not 0
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    failure: Failure | None = None
+    attempt: int = 1  # 1 is the scheduled run, 2 and up confirm its failure
+    provisional: bool = False  # a failure that is about to be repeated: kept, but it does not count
+
+
+class Trace:
+    """What a run has seen so far; a run cut off by its deadline keeps it.
+
+    `phase` is the phase that is open, or was when the run failed. `ended` is the instant of the last event seen, on
+    the monotonic clock, which a check takes from the kernel where it can: a busy loop of ours is then not part of it.
+    """
+
+    __slots__ = ("began", "clock", "ended", "facts", "phase", "phases")
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.began = self.ended = clock()
+        self.phases: dict[str, float] = {}
+        self.facts: dict[str, Fact] = {}
+        self.phase = ""
+
+    def timed(self, phase: str, *, began: float | None = None) -> Span:
+        """Open a phase; leaving the block in peace adds its length to `phases`.
+
+        `began` backdates the start, to the instant at which the phase before ended.
+        """
+        return Span(self, phase, began)
+
+
+class Span:
+    """An open phase. `ended`, when set inside the block, is the instant of its end as the kernel saw it."""
+
+    __slots__ = ("_began", "_outer", "_phase", "_trace", "ended")
+
+    def __init__(self, trace: Trace, phase: str, began: float | None) -> None:
+        self._trace = trace
+        self._phase = phase
+        self._began = began
+        self.ended: float | None = None
+
+    def __enter__(self) -> Self:
+        trace = self._trace
+        self._outer = trace.phase
+        trace.phase = self._phase
+        if self._began is None:
+            self._began = trace.clock()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            return  # the phase stays open: it is the one that failed
+        trace = self._trace
+        ended = trace.clock() if self.ended is None else self.ended
+        assert self._began is not None
+        trace.phases[self._phase] = trace.phases.get(self._phase, 0.0) + max(0.0, ended - self._began)
+        trace.ended = ended
+        trace.phase = self._outer

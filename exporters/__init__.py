@@ -1,0 +1,1 @@
+"""Where verdicts go: metrics, and the people on call."""
