@@ -53,7 +53,7 @@ class Notice:
 
 
 class NotifyError(Exception):
-    """A notice was not taken. `permanent`: trying again cannot help. `retry_after`: seconds, where the receiver says."""
+    """A notice was not taken. `permanent`: trying again cannot help. `retry_after`: seconds, where it was said."""
 
     def __init__(self, message: str, *, permanent: bool = False, retry_after: float | None = None) -> None:
         super().__init__(message)

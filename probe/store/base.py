@@ -21,7 +21,8 @@ class Entry:
     """A verdict on its way to the store, with the notice that its transition makes and the receivers to tell.
 
     `verdict.result` is stored, `verdict.state` becomes the check's state, `verdict.transition` is kept for good, and
-    every receiver gets a delivery row: all in the transaction of the batch. An entry that is appended twice is kept once.
+    every receiver gets a delivery row: all in the transaction of the batch. Appending
+    an entry twice keeps it once.
     """
 
     verdict: Verdict
