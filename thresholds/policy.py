@@ -11,7 +11,7 @@ from checks.core.result import FailureKind, Result
 from checks.core.units import format_duration
 from thresholds.base import Event, Level, Policy, State, Threshold, Transition, Verdict
 
-LAG = "loop.lag"  # the fact, in seconds, of a run during which our own event loop was blocked
+LAG = "loop.lag"  # the fact of a run during which our own event loop was blocked: for how many seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def assess(policy: Policy, result: Result) -> Assessment:
     worst = Assessment(Level.UP)
     for threshold in policy.thresholds:
         crossed = _crossed(threshold, result)
-        if crossed.level > worst.level:
+        if crossed.level > worst.level or (worst.level is Level.UP and not crossed.counts):
             worst = crossed
     return worst
 
@@ -51,15 +51,21 @@ def _crossed(threshold: Threshold, result: Result) -> Assessment:
     value = result.duration if metric == "total" else result.phases.get(metric, result.facts.get(metric))
     if isinstance(value, (bool, str)) or value is None:
         return Assessment(Level.UP)
+    lag = result.facts.get(LAG, 0.0) if timing else 0.0
+    assert isinstance(lag, (int, float))
+    excused = Assessment(Level.UP)
     for level, limit in ((Level.DOWN, threshold.down), (Level.DEGRADED, threshold.degraded)):
-        if limit is not None and (value < limit if threshold.lower_is_worse else value > limit):
-            if timing and result.facts.get(LAG):
-                # The time may be ours, not the target's: it can neither accuse nor acquit.
-                return Assessment(Level.UP, f"{metric} not judged: our own event loop was blocked", counts=False)
-            word = "under" if threshold.lower_is_worse else "over"
-            seen, wanted = (format_duration(value), format_duration(limit)) if timing else (f"{value:g}", f"{limit:g}")
-            return Assessment(level, f"{metric} {seen} is {word} {wanted}")
-    return Assessment(Level.UP)
+        if limit is None or not (value < limit if threshold.lower_is_worse else value > limit):
+            continue
+        if lag and value - lag <= limit:
+            # The time over the limit may be ours, not the target's: it can neither accuse nor acquit.
+            reason = f"{metric} not judged: our own event loop was blocked for {format_duration(lag)}"
+            excused = Assessment(Level.UP, reason, counts=False)
+            continue
+        word = "under" if threshold.lower_is_worse else "over"
+        seen, wanted = (format_duration(value), format_duration(limit)) if timing else (f"{value:g}", f"{limit:g}")
+        return Assessment(level, f"{metric} {seen} is {word} {wanted}")
+    return excused
 
 
 def _next_state(policy: Policy, state: State, result: Result, run: Assessment) -> State:

@@ -1,0 +1,257 @@
+"""From a stored transition to the people on call: one courier per receiver, one notice at a time, in order.
+
+At least once: what was delivered is written down after it was, so a crash between the two sends it again under the
+same id. Nothing here waits for another receiver, and nothing else waits for this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from checks.core.redact import Redactor
+from exporters.base import Notice, NoticeKind, Notifier, NotifyError, Post, Refreshing
+from probe.clock import Clock
+from probe.store.base import Delivery, Outcome
+
+log = logging.getLogger(__name__)
+
+_PAUSES = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0)  # s between attempts; then the last
+_GIVE_UP = 86_400_000  # ms after the decision: whoever was not told for a day reads it on the page
+_DEADLINE = 30.0  # s for one attempt
+_LONGEST_WISH = 3600.0  # s that a receiver's Retry-After may ask for
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What couriers share with the service."""
+
+    clock: Clock
+    post: Post
+    redact: Redactor
+    settle: Callable[[Delivery], None]  # write down what became of a delivery
+    refused: Callable[[str, str], None]  # a receiver refuses for good, and why
+    taken: Callable[[str], None]  # a receiver took a notice
+    failed: Callable[[str, bool], None]  # a receiver failed, permanently or not
+
+
+def merged(queue: Sequence[Delivery]) -> tuple[Delivery, Sequence[Delivery]]:
+    """What to send next, and what need not be sent any more.
+
+    An outage that ended before its first notice was taken is told as one message; a change of level that ended is
+    told by its end alone.
+    """
+    head = queue[0]
+    same = [delivery for delivery in queue if delivery.notice.incident == head.notice.incident]
+    end = next((delivery for delivery in same if delivery.notice.kind is NoticeKind.RESOLVED), None)
+    if end is None or end is head:
+        return head, ()
+    superfluous = same[: same.index(end)]
+    untold = any(delivery.notice.kind is NoticeKind.OPENED for delivery in superfluous)
+    kind = NoticeKind.PASSED if untold else NoticeKind.RESOLVED
+    worst = max(delivery.notice.level for delivery in same)
+    return replace(end, notice=replace(end.notice, kind=kind, level=worst)), superfluous
+
+
+class Courier:
+    """Brings one receiver its notices, until each is taken or refused for good."""
+
+    def __init__(self, name: str, notifier: Notifier, desk: Desk) -> None:
+        self.name = name
+        self.notifier = notifier
+        self._desk = desk
+        self._queue: deque[Delivery] = deque()
+        self._news = asyncio.Event()
+        self._not_before = 0.0
+        self._refresh_at = 0.0
+        self._told: dict[str, Notice] = {}  # by incident: the last notice that the receiver took
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def oldest_ms(self) -> int:
+        """Unix ms of the decision that waits longest; 0 when none does."""
+        return self._queue[0].notice.at_ms if self._queue else 0
+
+    def accept(self, delivery: Delivery) -> None:
+        self._queue.append(delivery)
+        self._news.set()
+
+    def remember(self, notice: Notice) -> None:
+        """A notice that the receiver took, perhaps before a restart."""
+        self._told[notice.incident] = notice
+
+    def abandon(self, reason: str) -> None:
+        """Settle everything that waits as failed: the receiver is gone from the configuration."""
+        while self._queue:
+            self._finish(self._queue.popleft(), Outcome.FAILED, reason)
+
+    async def run(self) -> None:
+        while True:
+            self._news.clear()
+            now = self._desk.clock.monotonic()
+            if self._queue and now >= self._not_before:
+                await self._attempt(*merged(self._queue))
+            elif self._refreshing is not None and now >= self._refresh_at:
+                await self._refresh(self._refreshing)
+            else:
+                await self._wait(now)
+
+    @property
+    def _refreshing(self) -> Refreshing | None:
+        return self.notifier if isinstance(self.notifier, Refreshing) and self._told else None
+
+    async def _wait(self, now: float) -> None:
+        """Sleep until something is due, or until there is news for an idle receiver."""
+        due = [self._not_before] if self._queue else []
+        if self._refreshing is not None:
+            due.append(self._refresh_at)
+        if not due:
+            await self._news.wait()
+            return
+        alarm = asyncio.ensure_future(self._desk.clock.sleep(max(0.0, min(due) - now)))
+        news = asyncio.ensure_future(self._news.wait())
+        try:
+            await asyncio.wait({alarm, news}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (alarm, news):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    async def _attempt(self, delivery: Delivery, superfluous: Sequence[Delivery]) -> None:
+        delivery = replace(delivery, attempts=delivery.attempts + 1, at_ms=self._desk.clock.now_ms())
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                await self.notifier.send(delivery.notice, self._desk.post)
+        except TimeoutError:
+            self._postpone(delivery, NotifyError(f"no answer within {_DEADLINE:g} s"))
+        except NotifyError as error:
+            self._postpone(delivery, error)
+        except Exception as error:  # a bug in one channel must not silence the others
+            log.exception("receiver %s: bug while sending", self.name)
+            self._postpone(delivery, NotifyError(f"bug: {type(error).__name__}"))
+        else:
+            for other in superfluous:
+                self._drop(other)
+                self._finish(other, Outcome.MERGED)
+            self._drop(delivery)
+            self._finish(delivery, Outcome.DELIVERED)
+            self.remember(delivery.notice)
+            self._not_before = 0.0
+            self._desk.taken(self.name)
+
+    def _postpone(self, delivery: Delivery, error: NotifyError) -> None:
+        message = self._desk.redact(str(error))
+        late = self._desk.clock.now_ms() - delivery.notice.at_ms > _GIVE_UP
+        final = error.permanent or late
+        self._desk.failed(self.name, final)
+        log.warning("receiver %s: %s (attempt %d)", self.name, message, delivery.attempts)
+        if final:
+            self._drop(delivery)
+            self._finish(delivery, Outcome.FAILED, message)
+            self._not_before = 0.0
+            self._desk.refused(self.name, f"receiver {self.name} does not take alerts: {message}")
+            return
+        delivery = replace(delivery, error=message)
+        for index, waiting in enumerate(self._queue):
+            if waiting.notice.id == delivery.notice.id:
+                self._queue[index] = replace(waiting, attempts=delivery.attempts, error=message, at_ms=delivery.at_ms)
+        self._desk.settle(delivery)
+        self._not_before = self._desk.clock.monotonic() + _pause(delivery.attempts, error.retry_after)
+
+    def _drop(self, delivery: Delivery) -> None:
+        kept = [waiting for waiting in self._queue if waiting.notice.id != delivery.notice.id]
+        self._queue = deque(kept)
+
+    def _finish(self, delivery: Delivery, outcome: Outcome, error: str = "") -> None:
+        self._desk.settle(replace(delivery, outcome=outcome, error=error, at_ms=self._desk.clock.now_ms()))
+
+    async def _refresh(self, notifier: Refreshing) -> None:
+        self._refresh_at = self._desk.clock.monotonic() + notifier.refresh_every
+        now_ms = self._desk.clock.now_ms()
+        horizon = now_ms - notifier.keep_resolved * 1000
+        self._told = {key: told for key, told in self._told.items() if told.firing or told.ended_ms > horizon}
+        if not self._told:
+            return
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                await notifier.refresh(list(self._told.values()), now_ms, self._desk.post)
+        except (TimeoutError, NotifyError) as error:
+            self._desk.failed(self.name, False)
+            log.warning("receiver %s: not refreshed: %s", self.name, self._desk.redact(str(error) or "no answer"))
+
+
+def _pause(attempts: int, wish: float | None) -> float:
+    pause = _PAUSES[min(attempts, len(_PAUSES)) - 1] * random.uniform(0.8, 1.2)  # noqa: S311  # spreads retries only
+    return pause if wish is None else max(pause, min(wish, _LONGEST_WISH))
+
+
+class Deliverer:
+    """Keeps a courier for every receiver of the configuration."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._couriers: dict[str, tuple[Courier, asyncio.Task[None]]] = {}
+        self._failed: asyncio.Future[None] | None = None
+
+    async def run(self) -> None:
+        """Wait for ever; raise what a courier raised, for that is a bug of ours."""
+        self._failed = asyncio.get_running_loop().create_future()
+        try:
+            await self._failed
+        finally:
+            await self.stop()
+
+    def configure(self, receivers: Mapping[str, Notifier]) -> None:
+        """Keep exactly these receivers. What waits for one that stays is sent by its new settings."""
+        for name in list(self._couriers):
+            if name not in receivers:
+                courier, task = self._couriers.pop(name)
+                task.cancel()
+                courier.abandon("the receiver was removed from the configuration")
+        for name, notifier in receivers.items():
+            if name in self._couriers:
+                self._couriers[name][0].notifier = notifier
+                continue
+            courier = Courier(name, notifier, self._desk)
+            task = asyncio.create_task(courier.run(), name=f"courier {name}")
+            task.add_done_callback(self._ended)
+            self._couriers[name] = (courier, task)
+
+    def restore(self, pending: Iterable[Delivery], told: Iterable[Delivery]) -> None:
+        """Go on after a restart: what is owed, and what receivers must be told again and again."""
+        for delivery in told:
+            if delivery.receiver in self._couriers:
+                self._couriers[delivery.receiver][0].remember(delivery.notice)
+        for delivery in pending:
+            self.accept(delivery)
+
+    def accept(self, delivery: Delivery) -> None:
+        if delivery.receiver in self._couriers:
+            self._couriers[delivery.receiver][0].accept(delivery)
+            return
+        gone = replace(delivery, outcome=Outcome.FAILED, error="no such receiver in the configuration")
+        self._desk.settle(replace(gone, at_ms=self._desk.clock.now_ms()))
+
+    def waiting(self) -> Mapping[str, tuple[int, int]]:
+        """How many notices wait by receiver, and Unix ms of the oldest one's decision."""
+        return {name: (len(courier), courier.oldest_ms) for name, (courier, _) in self._couriers.items()}
+
+    async def stop(self) -> None:
+        tasks = [task for _, task in self._couriers.values()]
+        self._couriers.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self._failed is not None and not self._failed.done():
+            self._failed.set_exception(error)

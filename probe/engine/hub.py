@@ -1,0 +1,175 @@
+"""The one place that every result passes: judged, remembered, handed on. Never waits."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+
+from checks.core.result import Failure, FailureKind, Result
+from exporters.base import NoticeKind
+from exporters.route import receivers
+from probe.clock import Clock
+from probe.config.model import Config, Planned
+from probe.engine.notices import SELF, make_notice, routing_labels
+from probe.store.base import Entry
+from thresholds.base import Event, Level, State, Transition, Verdict
+from thresholds.policy import judge
+
+_HISTORY = 40  # runs that a sparkline shows
+
+
+class Watch:
+    """One check as it stands: what the pages show of it."""
+
+    __slots__ = ("_durations", "_levels", "last", "planned", "state")
+
+    def __init__(self, planned: Planned, state: State) -> None:
+        self.planned = planned
+        self.state = state
+        self.last: Verdict | None = None
+        self._levels = bytearray()
+        self._durations = array("f")
+
+    @property
+    def history(self) -> Sequence[tuple[Level, float]]:
+        return [(Level(level), duration) for level, duration in zip(self._levels, self._durations, strict=True)]
+
+    def take(self, verdict: Verdict) -> None:
+        self.state = verdict.state
+        if verdict.result.provisional:
+            return
+        self.last = verdict
+        self._levels.append(verdict.level)
+        self._durations.append(verdict.result.duration)
+        if len(self._levels) > _HISTORY:
+            del self._levels[0]
+            del self._durations[0]
+
+
+class Hub:
+    """Judges results, keeps every check's state, and makes of each transition a notice with its receivers.
+
+    `record` takes what must be stored (and, once stored, told); `export` takes what metrics show.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        record: Callable[[Entry], None],
+        export: Callable[[Sequence[Verdict]], None],
+        states: Mapping[str, State],
+        told: Mapping[str, Collection[str]],
+    ) -> None:
+        self._clock = clock
+        self._record = record
+        self._export = export
+        self._told = {incident: tuple(names) for incident, names in told.items()}
+        self._own = {name: state for name, state in states.items() if name.startswith(SELF)}
+        self._watches: dict[str, Watch] = {}
+        self._config = config
+        self.configure(config, states)
+
+    def views(self) -> Collection[Watch]:
+        return self._watches.values()
+
+    def view(self, name: str) -> Watch | None:
+        return self._watches.get(name)
+
+    def configure(self, config: Config, states: Mapping[str, State] | None = None) -> None:
+        """Watch the checks of a configuration. States and histories of checks that stay are kept.
+
+        `states` are those that the store remembers; without them, those of this process count.
+        """
+        known = states if states is not None else {name: watch.state for name, watch in self._watches.items()}
+        before, self._watches, self._config = self._watches, {}, config
+        for name, planned in config.checks.items():
+            watch = before.get(name) or Watch(planned, known.get(name, State()))
+            watch.planned = planned
+            self._watches[name] = watch
+        for name, state in known.items():
+            if name not in config.checks and not name.startswith(SELF) and state.incident:
+                self._close(name, state, before[name].planned if name in before else None)
+
+    def emit(self, result: Result) -> None:
+        """Take a result from the engine."""
+        watch = self._watches.get(result.check)
+        if watch is None:
+            return  # removed by a reload while it ran
+        verdict = judge(watch.planned.policy, watch.state, result)
+        watch.take(verdict)
+        self._export((verdict,))
+        self._record(self._entry(verdict, watch.planned))
+
+    def report(self, subject: str, level: Level, reason: str, *, never: str = "") -> None:
+        """Say something about ourselves: `probe/<subject>` is UP, DEGRADED or DOWN. Told by the same routes.
+
+        `never` is a receiver that this must not go to: the one that it is about.
+        """
+        name = SELF + subject
+        before = self._own.get(name, State(Level.UP, confirmed=Level.UP))
+        if before.level is level:
+            return
+        now_ms = self._clock.now_ms()
+        failure = Failure(FailureKind.LOCAL, subject, reason) if level.bad else None
+        verdict = _move(Result(name, now_ms, 0.0, failure=failure), before, level, reason)
+        self._own[name] = verdict.state
+        self._record(self._entry(verdict, None, never))
+
+    def own_states(self) -> Mapping[str, State]:
+        """What is wrong with ourselves, by subject; UP ones too."""
+        return {name.removeprefix(SELF): state for name, state in self._own.items()}
+
+    def _close(self, name: str, state: State, planned: Planned | None) -> None:
+        """A check that is gone has no outage any more: whoever was told of it is told that."""
+        reason = "the check was removed from the configuration"
+        failure = Failure(FailureKind.LOCAL, "", reason)
+        result = Result(name, self._clock.now_ms(), 0.0, failure=failure)
+        self._record(self._entry(_move(result, state, Level.UNKNOWN, reason), planned))
+
+    def _entry(self, verdict: Verdict, planned: Planned | None, never: str = "") -> Entry:
+        transition = verdict.transition
+        if transition is None or transition.event is Event.QUIET:
+            return Entry(verdict)
+        notice = make_notice(self._config, planned, transition, verdict.result)
+        if notice is None:
+            return Entry(verdict)
+        told = self._told.get(notice.incident, ())
+        if notice.kind is NoticeKind.RESOLVED:
+            self._told.pop(notice.incident, None)
+            return Entry(verdict, notice, told)
+        labels = routing_labels(notice.check, planned)
+        wanted = receivers(self._config.routes, labels, notice.level)
+        names = tuple(name for name in dict.fromkeys((*told, *wanted)) if name != never)
+        self._told[notice.incident] = names
+        return Entry(verdict, notice, names)
+
+
+def _move(result: Result, before: State, level: Level, reason: str) -> Verdict:
+    """A change of level that no threshold decides."""
+    at_ms = result.at_ms
+    opened = level.bad and not before.incident
+    state = State(
+        level=level,
+        since_ms=at_ms,
+        confirmed=level,
+        confirmed_since_ms=at_ms,
+        incident=(f"{result.check}@{at_ms}" if opened else before.incident) if level.bad else "",
+        incident_since_ms=(at_ms if opened else before.incident_since_ms) if level.bad else 0,
+        reason=reason if level.bad else "",
+    )
+    event = (Event.OPENED if opened else Event.CHANGED) if level.bad else Event.RESOLVED
+    known = state if level.bad else before
+    transition = Transition(
+        result.check,
+        at_ms,
+        at_ms,
+        before.level,
+        level,
+        event if known.incident else Event.QUIET,
+        known.incident,
+        known.incident_since_ms,
+        reason,
+    )
+    return Verdict(result, level, reason, replace(state), transition)

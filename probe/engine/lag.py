@@ -1,0 +1,48 @@
+"""Our own event loop, watched: when it was blocked, latencies that we report may be ours."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from probe.clock import Clock
+
+EVERY = 0.02  # s between two looks
+TOLERANCE = 0.01  # s: a look that is later than this saw a blocked loop
+_KEPT = 512  # stalls remembered: runs look back as far as their own start only
+
+
+class LagMeter:
+    """Sleeps, looks at how late it woke, and remembers each stall as an interval on the monotonic clock."""
+
+    def __init__(self, clock: Clock, observe: Callable[[float], None] = lambda _lag: None) -> None:
+        self._clock = clock
+        self._observe = observe
+        self._stalls: deque[tuple[float, float]] = deque(maxlen=_KEPT)
+        self._expected: float | None = None
+
+    async def run(self) -> None:
+        while True:
+            asleep = self._clock.monotonic()
+            self._expected = asleep + EVERY
+            await self._clock.sleep(EVERY)
+            woke = self._clock.monotonic()
+            lag = max(0.0, woke - self._expected)
+            self._observe(lag)
+            if lag > TOLERANCE:
+                self._stalls.append((asleep, woke))
+
+    def during(self, began: float, ended: float) -> float:
+        """Seconds between two instants in which the loop may have been blocked; an upper bound, 0.0 when it was not."""
+        total = 0.0
+        for stall_began, stall_ended in reversed(self._stalls):
+            if stall_ended <= began:
+                break
+            total += max(0.0, min(ended, stall_ended) - max(began, stall_began))
+        return total + self._ongoing(began, ended)
+
+    def _ongoing(self, began: float, ended: float) -> float:
+        """The stall that the next look is going to see: a run may end in it, before the meter gets its turn."""
+        if self._expected is None or self._clock.monotonic() - self._expected <= TOLERANCE:
+            return 0.0
+        return max(0.0, ended - max(began, self._expected - EVERY))

@@ -1,0 +1,110 @@
+"""A bounded queue in front of a writer: offering never waits, writing is in batches, failure is retried.
+
+What does not fit is dropped, oldest first, and counted; what must be kept is dropped last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from probe.clock import Clock
+
+T = TypeVar("T")
+
+_BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0)  # s; then the last for ever
+
+
+class Pump(Generic[T]):
+    """Gives `write` batches of what was offered. `errors` are failures that may pass; others are bugs and raised."""
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[T]], Awaitable[None]],
+        clock: Clock,
+        *,
+        errors: tuple[type[Exception], ...],
+        size: int = 100_000,
+        batch: int = 2_000,
+        linger: float = 0.2,
+        keep: Callable[[T], bool] = lambda _item: False,
+    ) -> None:
+        self._write = write
+        self._clock = clock
+        self._errors = errors
+        self._size = size
+        self._batch = batch
+        self._linger = linger
+        self._keep = keep
+        self._kept: deque[T] = deque()  # what overflowed and must not be lost: written first
+        self._items: deque[T] = deque()
+        self._waiting = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._draining = False
+        self.dropped = 0
+        self.failures = 0  # in a row
+        self.on_failure: Callable[[Exception, Sequence[T]], None] = lambda _error, _batch: None
+        self.on_success: Callable[[Sequence[T]], None] = lambda _batch: None
+
+    def __len__(self) -> int:
+        return len(self._items) + len(self._kept)
+
+    def offer(self, item: T) -> None:
+        """Queue an item. Never waits; at the bound the oldest one goes."""
+        if len(self._items) >= self._size:
+            self._overflow(self._items.popleft())
+        self._items.append(item)
+        self._empty.clear()
+        self._waiting.set()
+
+    def _overflow(self, item: T) -> None:
+        if self._keep(item) and len(self._kept) < self._size:
+            self._kept.append(item)
+        else:
+            self.dropped += 1
+
+    async def run(self) -> None:
+        while True:
+            if not len(self):
+                self._waiting.clear()
+                self._empty.set()
+                await self._waiting.wait()
+            if len(self) < self._batch and not self._draining:
+                await self._clock.sleep(self._linger)
+            await self._write_batch()
+
+    async def drain(self) -> None:
+        """Write what is queued without lingering; returns when it is written. The caller sets the deadline."""
+        self._draining = True
+        await self._empty.wait()
+
+    async def _write_batch(self) -> None:
+        kept = [self._kept.popleft() for _ in range(min(len(self._kept), self._batch))]
+        fresh = [self._items.popleft() for _ in range(min(len(self._items), self._batch - len(kept)))]
+        batch = kept + fresh
+        try:
+            await self._write(batch)
+        except self._errors as error:
+            self.failures += 1
+            self.on_failure(error, batch)
+            self._kept.extendleft(reversed(kept))
+            self._put_back(fresh)
+            await self._clock.sleep(self._pause())
+        else:
+            self.failures = 0
+            self.on_success(batch)
+
+    def _put_back(self, fresh: Sequence[T]) -> None:
+        """What could not be written is the oldest again, and the first to go where newer items filled its place."""
+        room = self._size - len(self._items)
+        for item in fresh[: max(0, len(fresh) - room)]:
+            self._overflow(item)
+        self._items.extendleft(reversed(fresh[max(0, len(fresh) - room) :]))
+
+    def _pause(self) -> float:
+        pause = _BACKOFF[min(self.failures, len(_BACKOFF)) - 1]
+        return pause * random.uniform(0.8, 1.2)  # noqa: S311  # spreads retries, guards nothing

@@ -1,0 +1,55 @@
+"""What tests share: a clock that stands still until it is told to move."""
+
+import asyncio
+import heapq
+import itertools
+
+import pytest
+
+
+class FakeClock:
+    """probe.clock.Clock whose time passes only in `advance()`."""
+
+    def __init__(self, at_ms: int = 1_700_000_000_000) -> None:
+        self._wall_offset_ms = at_ms
+        self._now = 0.0
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._order = itertools.count()
+
+    def now_ms(self) -> int:
+        return self._wall_offset_ms + round(self._now * 1000)
+
+    def monotonic(self) -> float:
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._now + max(0.0, seconds), next(self._order), future))
+        await future
+
+    def step_wall(self, ms: int) -> None:
+        """Somebody sets the wall clock; the monotonic one does not care."""
+        self._wall_offset_ms += ms
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass: sleepers wake one after the other, each at its own instant."""
+        until = self._now + seconds
+        await settled()
+        while self._sleepers and self._sleepers[0][0] <= until:
+            at, _, future = heapq.heappop(self._sleepers)
+            self._now = max(self._now, at)
+            if not future.done():
+                future.set_result(None)
+                await settled()
+        self._now = until
+
+
+async def settled() -> None:
+    """Let everything that can run without time passing run."""
+    for _ in range(25):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
