@@ -1,6 +1,6 @@
 """From runs to a level: thresholds on one run, M of the last N to go bad, K in a row to recover.
 
-docs/decisions/0002-judging.md says why each rule is as it is.
+docs/decisions/0001-judging.md says why each rule is as it is.
 """
 
 from __future__ import annotations

@@ -70,6 +70,7 @@ class Courier:
         self._not_before = 0.0
         self._refresh_at = 0.0
         self._told: dict[str, Notice] = {}  # by incident: the last notice that the receiver took
+        self.quiet = asyncio.Event()  # set while nothing is being sent
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -81,6 +82,7 @@ class Courier:
 
     def accept(self, delivery: Delivery) -> None:
         self._queue.append(delivery)
+        self.quiet.clear()
         self._news.set()
 
     def remember(self, notice: Notice) -> None:
@@ -95,12 +97,14 @@ class Courier:
     async def run(self) -> None:
         while True:
             self._news.clear()
+            self.quiet.clear()
             now = self._desk.clock.monotonic()
             if self._queue and now >= self._not_before:
                 await self._attempt(*merged(self._queue))
             elif self._refreshing is not None and now >= self._refresh_at:
                 await self._refresh(self._refreshing)
             else:
+                self.quiet.set()
                 await self._wait(now)
 
     @property
@@ -243,6 +247,11 @@ class Deliverer:
     def waiting(self) -> Mapping[str, tuple[int, int]]:
         """How many notices wait by receiver, and Unix ms of the oldest one's decision."""
         return {name: (len(courier), courier.oldest_ms) for name, (courier, _) in self._couriers.items()}
+
+    async def flush(self) -> None:
+        """Wait until every courier has sent what it can send now. The caller sets the deadline."""
+        for courier, _ in self._couriers.values():
+            await courier.quiet.wait()
 
     async def stop(self) -> None:
         tasks = [task for _, task in self._couriers.values()]

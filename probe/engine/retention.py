@@ -1,0 +1,45 @@
+"""Keeps the history within its age and its size, in slices small enough that no write waits for long."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from probe.clock import Clock
+from probe.config.model import Retention
+from probe.store.base import Store, StoreError
+
+log = logging.getLogger(__name__)
+
+_EVERY = 60.0  # s between two looks
+_BREATH = 0.1  # s between two slices: writes go in between
+_SLICE = 2_000  # results deleted in one transaction
+
+
+class Janitor:
+    """Deletes the oldest results beyond what the configuration wants kept."""
+
+    def __init__(self, store: Store, clock: Clock, retention: Retention, sized: Callable[[int], None]) -> None:
+        self._store = store
+        self._clock = clock
+        self._sized = sized
+        self.retention = retention
+
+    async def run(self) -> None:
+        while True:
+            await self._clock.sleep(_EVERY)
+            try:
+                await self.clean()
+            except StoreError as error:
+                log.warning("history could not be cleaned up: %s", error)
+
+    async def clean(self) -> None:
+        """Delete what is too old, then the oldest of what is too much."""
+        horizon = self._clock.now_ms() - round(self.retention.age * 1000)
+        while await self._store.prune(horizon, _SLICE):
+            await self._clock.sleep(_BREATH)
+        while (size := await self._store.size()) > self.retention.size:
+            if not await self._store.prune_oldest(_SLICE):
+                break  # what is left is not results: nothing more may go
+            await self._clock.sleep(_BREATH)
+        self._sized(size)
