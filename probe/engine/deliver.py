@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from checks.core.redact import Redactor
 from exporters.base import Notice, NoticeKind, Notifier, NotifyError, Post, Refreshing
 from probe.clock import Clock
 from probe.store.base import Delivery, Outcome
@@ -33,7 +32,7 @@ class Desk:
 
     clock: Clock
     post: Post
-    redact: Redactor
+    redact: Callable[[str], str]
     settle: Callable[[Delivery], None]  # write down what became of a delivery
     refused: Callable[[str, str], None]  # a receiver refuses for good, and why
     taken: Callable[[str], None]  # a receiver took a notice

@@ -35,10 +35,12 @@ class Recorder:
         size: int = 100_000,
     ) -> None:
         self._store = store
+        self._clock = clock
         self._deliver = deliver
         self._trouble = trouble
         self._told_early: set[str] = set()  # ids of notices that were handed on although they are not stored yet
         self._failing = False
+        self.observe: Callable[[float], None] = lambda _seconds: None  # how long writing a batch took
         self.pump: Pump[Item] = Pump(self._write, clock, errors=(StoreError,), size=size, keep=_precious)
         self.pump.on_success = self._written
         self.pump.on_failure = self._failed
@@ -50,10 +52,12 @@ class Recorder:
         self.pump.offer(delivery)
 
     async def _write(self, batch: Sequence[Item]) -> None:
+        began = self._clock.monotonic()
         if entries := [item for item in batch if isinstance(item, Entry)]:
             await self._store.append(entries)
         if settled := [item for item in batch if isinstance(item, Delivery)]:
             await self._store.settle(settled)
+        self.observe(self._clock.monotonic() - began)
 
     def _written(self, batch: Sequence[Item]) -> None:
         for item in batch:

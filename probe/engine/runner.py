@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 from checks.core.base import CheckSpec
 from checks.core.classify import classify
 from checks.core.net import Net
-from checks.core.redact import Redactor
 from checks.core.result import Failure, FailureKind, Result, Trace
 from checks.core.units import format_duration
 from probe.clock import Clock
@@ -21,8 +21,8 @@ _EXCUSE = 0.1  # a blocked loop of this share of the timeout may be why the dead
 class Runner:
     """Runs checks: deadline, classification, our own lag, and no secret in what comes out."""
 
-    def __init__(self, net: Net, clock: Clock, lag: LagMeter, redact: Redactor) -> None:
-        self._net = net
+    def __init__(self, net: Net, clock: Clock, lag: LagMeter, redact: Callable[[str], str]) -> None:
+        self.net = net  # may be replaced between runs
         self._clock = clock
         self._lag = lag
         self._redact = redact
@@ -33,7 +33,7 @@ class Runner:
         failure = None
         try:
             async with asyncio.timeout(spec.timeout):
-                await spec.check.run(trace, self._net)
+                await spec.check.run(trace, self.net)
         except Exception as error:  # noqa: BLE001  # a bug in one check is one LOCAL failure, not the end of all
             failure = classify(error, trace)
             trace.ended = self._clock.monotonic()

@@ -31,10 +31,14 @@ class Seats:
 
     def __init__(self, total: int, *, rate: float | None = None, concurrent: int | None = None) -> None:
         self._all = asyncio.Semaphore(total)
+        self.limit(rate, concurrent)
+        self.taken = 0
+
+    def limit(self, rate: float | None, concurrent: int | None) -> None:
+        """New limits per host. Who waits for a turn gets it by the old ones."""
         self._rate = rate
         self._concurrent = concurrent
         self._hosts: dict[str, _Host] = {}
-        self.taken = 0
 
     @asynccontextmanager
     async def take(self, host: str) -> AsyncIterator[None]:

@@ -1,0 +1,85 @@
+"""One run of one check, now, outside any service: `probe check`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from difflib import get_close_matches
+
+import click
+from pydantic import ValidationError
+from rich.console import Console
+
+from checks.core.base import Check, CheckSpec
+from checks.core.net import Net
+from checks.core.redact import Redactor
+from checks.core.result import Result
+from checks.http import Http
+from checks.tcp import Tcp
+from probe.cli.waterfall import render, to_json
+from probe.clock import SystemClock
+from probe.config.model import Config, Planned
+from probe.engine.lag import LagMeter
+from probe.engine.runner import Runner
+from thresholds.base import Policy, State, Verdict
+from thresholds.policy import judge
+
+_TIMEOUT = 10.0  # s, for a target without a configuration
+_HOST_PORT = re.compile(r"(?:tcp://)?(?P<host>\[[0-9a-fA-F:.]+\]|[^/:\s]+):(?P<port>\d{1,5})/?")
+
+
+def plan(target: str, config: Config | None) -> Planned:
+    """What to run: a check of the configuration by its name, or the address as it stands. Raises ValueError."""
+    if config and target in config.checks:
+        return config.checks[target]
+    if check := _of_address(target):
+        type_ = "http" if isinstance(check, Http) else "tcp"
+        return Planned(CheckSpec(target, check, every=60.0, timeout=_TIMEOUT), Policy(), type_)
+    if config:
+        raise ValueError(f"{target!r} is neither a check in {config.path} nor an address{_near(target, config)}")
+    raise ValueError(f"{target!r} is no address; name the configuration of a check with -c CONFIG")
+
+
+def _of_address(target: str) -> Check | None:
+    try:
+        if target.startswith(("http://", "https://")):
+            return Http.model_validate({"url": target})
+        if match := _HOST_PORT.fullmatch(target):
+            return Tcp.model_validate({"host": match["host"].strip("[]"), "port": int(match["port"])})
+    except ValidationError as error:
+        raise ValueError(f"{target}: {error.errors()[0]['msg']}") from None
+    return None
+
+
+def _near(target: str, config: Config) -> str:
+    near = get_close_matches(target, config.checks, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def run_now(planned: Planned, config: Config | None) -> Verdict:
+    """One attempt, judged by itself."""
+    result = asyncio.run(_run(planned, config))
+    return judge(planned.policy, State(), result)
+
+
+async def _run(planned: Planned, config: Config | None) -> Result:
+    network = config.network if config else None
+    net = Net(deny=network.deny, allow=network.allow, nameservers=network.resolvers) if network else Net()
+    clock = SystemClock()
+    lag = LagMeter(clock)
+    meter = asyncio.create_task(lag.run())
+    try:
+        runner = Runner(net, clock, lag, Redactor(config.secrets if config else ()))
+        return await runner.run_once(planned.spec)
+    finally:
+        meter.cancel()
+        await net.close()
+
+
+def show(planned: Planned, verdict: Verdict, *, as_json: bool) -> None:
+    """Print the run, for people or for programs."""
+    if as_json:
+        click.echo(json.dumps(to_json(verdict), indent=2))
+    else:
+        Console().print(render(planned, verdict))

@@ -1,0 +1,102 @@
+"""The service in the foreground: signals, logs, and the live table where there is a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+import click
+from rich.console import Console
+from rich.logging import RichHandler
+
+from probe.cli.table import show
+from probe.config.model import Config
+from probe.service import Service
+from probe.store.base import StoreError
+
+log = logging.getLogger("probe")
+
+_LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+class _Masked(logging.Filter):
+    """No secret reaches a log, wherever it came from."""
+
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        super().__init__()
+        self._redact = redact
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = self._redact(record.getMessage()), ()
+        if record.exc_info and not record.exc_text:
+            record.exc_text = self._redact(logging.Formatter().formatException(record.exc_info))
+        return True
+
+
+def start_logging(redact: Callable[[str], str], console: Console | None) -> None:
+    """Lines on standard error; above the live table where there is one."""
+    handler: logging.Handler
+    if console is not None:
+        handler = RichHandler(console=console, show_path=False, log_time_format="%X")
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter(_LINE))
+    handler.addFilter(_Masked(redact))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+
+
+def operate(config: Config, *, plain: bool) -> int:
+    """Run the service until it is told to end; the exit code."""
+    console = None if plain or not sys.stdout.isatty() else Console()
+    service = Service(config)
+    start_logging(service.redact, console)
+    try:
+        asyncio.run(_operate(service, console))
+    except (StoreError, OSError) as error:
+        click.secho(f"probe cannot run: {service.redact(str(error))}", fg="red", err=True)
+        return 1
+    except BaseExceptionGroup as group:
+        log.critical("a task ended unexpectedly; so does the service", exc_info=group)
+        return 1
+    return 0
+
+
+async def _operate(service: Service, console: Console | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        if stop.is_set():
+            os._exit(130)  # asked twice: at once
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
+    loop.add_signal_handler(signal.SIGHUP, service.reload_soon)
+    running = asyncio.create_task(service.run(stop))
+    try:
+        await asyncio.wait(
+            {running, asyncio.ensure_future(service.started.wait())}, return_when=asyncio.FIRST_COMPLETED
+        )
+        if service.started.is_set():
+            click.echo(f"probe: {service.address}", err=console is None)
+            with contextlib.suppress(asyncio.CancelledError):
+                await _watch(service, console, running)
+    finally:
+        await running
+
+
+async def _watch(service: Service, console: Console | None, running: asyncio.Task[None]) -> None:
+    if console is None:
+        await asyncio.wait({running})
+        return
+    table = asyncio.create_task(show(service.board, service, console))
+    await asyncio.wait({running, table}, return_when=asyncio.FIRST_COMPLETED)
+    table.cancel()
+    await asyncio.gather(table, return_exceptions=True)

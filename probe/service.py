@@ -1,0 +1,281 @@
+"""The running service: everything built in order, held together, taken down in order.
+
+A task of ours that ends unexpectedly ends the service, loudly; a target, a receiver or a disk never does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import resource
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import AsyncExitStack
+
+from prometheus_client import CollectorRegistry
+
+from checks.core.net import Net
+from checks.core.redact import Redactor
+from exporters.post import open_post
+from exporters.prometheus import CheckSeries, exposition
+from probe.clock import Clock, SystemClock
+from probe.config import ConfigError, load
+from probe.config.model import Config, NetworkSettings
+from probe.engine.deliver import Deliverer, Desk
+from probe.engine.engine import Engine
+from probe.engine.hub import Hub
+from probe.engine.lag import LagMeter
+from probe.engine.metrics import OwnMetrics
+from probe.engine.notices import SELF
+from probe.engine.record import Recorder
+from probe.engine.retention import Janitor
+from probe.engine.runner import Runner
+from probe.engine.seats import Seats
+from probe.store.base import Delivery
+from probe.store.sqlite import open_store
+from probe.web.app import make_app, serve
+from thresholds.base import Level, State
+
+log = logging.getLogger(__name__)
+
+_DRAIN = 5.0  # s that each step of a shutdown may take
+_TOLD_BACK = 900_000  # ms: ends as old as this are told again to receivers that forget
+_SPARE = 256  # file descriptors that are not for probes: the database, pages, alerts
+
+
+class Service:
+    """One configuration at work. `run` holds it; the rest is what pages, signals and the terminal ask of it."""
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        self.config = config
+        self.address = ""  # where the pages are, once `started`
+        self.started = asyncio.Event()
+        self._clock = clock or SystemClock()
+        self._mask = Redactor(config.secrets)
+        self._phase = "starting"
+        self._store_trouble = ""
+        self._reloading = asyncio.Lock()
+        self._reload_wanted = asyncio.Event()
+        self._sent: Counter[str] = Counter()
+        self._series = CheckSeries(self._clock.now_ms)
+        self.registry = CollectorRegistry()
+        self.own = OwnMetrics(self.registry)
+
+    def redact(self, text: str) -> str:
+        return self._mask(text)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then end in order. Raises StoreError or ListenError when it cannot start."""
+        async with AsyncExitStack() as stack:
+            await self._build(stack)
+            app = make_app(
+                self.board,
+                self,
+                self._store,
+                instance=self.config.instance,
+                token=lambda: self.config.token,
+                redact=self.redact,
+                clock=self._clock,
+            )
+            site = await serve(app, self.config.host, self.config.port)
+            stack.push_async_callback(site.close)
+            self.address = site.url
+            await self._work(stop)
+
+    async def _build(self, stack: AsyncExitStack) -> None:
+        config, clock = self.config, self._clock
+        self._store = await open_store(config.store)
+        stack.push_async_callback(self._store.close)
+        post = await stack.enter_async_context(open_post())
+        desk = Desk(clock, post, self.redact, self._settle, self._refused, self._taken, self.own.failed)
+        self._deliverer = Deliverer(desk)
+        self._recorder = Recorder(self._store, clock, self._deliverer.accept, self._stored)
+        self._recorder.observe = self.own.store_write.observe
+        states = await self._store.states()
+        self._told = await self._store.told(clock.now_ms() - _TOLD_BACK)
+        self._pending = await self._store.pending()
+        told = _told_by_incident((*self._told, *self._pending))
+        self.board = Hub(config, clock, self._recorder.record, self._series.record, states, told)
+        self._lag = LagMeter(clock, self.own.loop_lag.observe)
+        self._net = await stack.enter_async_context(_open_net(config.network))
+        self._runner = Runner(self._net, clock, self._lag, self.redact)
+        network = config.network
+        self._seats = Seats(_most_at_once(), rate=network.rate, concurrent=network.concurrent)
+        self._engine = Engine(self._runner, self._seats, clock, self.board.emit, self.own)
+        self._janitor = Janitor(self._store, clock, config.retention, self.own.store_size.set)
+        self._stack = stack
+        self._observe()
+        self._clear_own(config)
+        await self._forget(states)
+        self._apply(config, states)
+
+    def _observe(self) -> None:
+        own, pump = self.own, self._recorder.pump
+        own.watch_queue("store", lambda: len(pump), lambda: pump.dropped)
+        own.watch_receivers(self._deliverer.waiting, self._clock.now_ms)
+        own.runs_in_flight.set_function(lambda: self._seats.taken)
+
+    def _clear_own(self, config: Config) -> None:
+        """What is right again for certain: the store is open, the configuration is read, some receivers are gone."""
+        for subject in ("store", "config", *_gone(self.board, config)):
+            self.board.report(subject, Level.UP, "")
+
+    async def _forget(self, states: Mapping[str, State]) -> None:
+        """States of checks that are gone would otherwise come back with a check of the same name."""
+        gone = [name for name in states if name not in self.config.checks and not name.startswith(SELF)]
+        if gone:
+            await self._store.forget(gone)
+
+    def _apply(self, config: Config, states: Mapping[str, State] | None = None) -> None:
+        self._series.set_checks(config.checks, states, self.redact)
+        self.own.set_receivers(config.receivers)
+        self.own.reloaded(len(config.checks), self._clock.now_ms())
+        self._janitor.retention = config.retention
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            jobs = {
+                "store": self._recorder.pump.run(),
+                "couriers": self._deliverer.run(),
+                "lag": self._lag.run(),
+                "engine": self._engine.run(),
+                "retention": self._janitor.run(),
+                "reload": self._reload_when_wanted(),
+            }
+            running = [tasks.create_task(job, name=name) for name, job in jobs.items()]
+            await asyncio.sleep(0)  # each has begun: the engine and the couriers take what comes next
+            self._deliverer.configure(self.config.receivers)
+            self._deliverer.restore(self._pending, self._told)
+            self._engine.plan(planned.spec for planned in self.config.checks.values())
+            self._phase = ""
+            self.started.set()
+            log.info("%d checks run; pages at %s", len(self.config.checks), self.address)
+            await stop.wait()
+            await self._end()
+            for task in running:
+                task.cancel()
+
+    async def _end(self) -> None:
+        """No new runs; what was seen is stored, what is being said is said. Each step is bounded."""
+        self._phase = "stopping"
+        log.info("stopping")
+        await _within(self._engine.stop(), "runs under way")
+        await _within(self._recorder.pump.drain(), "results not stored")
+        await _within(self._deliverer.flush(), "alerts not sent; they are after the next start")
+        await _within(self._recorder.pump.drain(), "deliveries not written down")
+
+    # What pages and signals ask.
+
+    def unready(self) -> str:
+        return self._phase or (f"the store fails: {self._store_trouble}" if self._store_trouble else "")
+
+    async def metrics(self, *, openmetrics: bool) -> AsyncIterator[bytes]:
+        for chunk in exposition(self._series, self.registry, openmetrics=openmetrics):
+            yield chunk
+            await asyncio.sleep(0)  # a scrape never stalls a probe
+
+    def reload_soon(self) -> None:
+        """For signals: the reload happens in a task of its own, and says in the log what came of it."""
+        self._reload_wanted.set()
+
+    async def reload(self) -> Sequence[str]:
+        """Read the configuration again. Unchanged checks go on as if nothing had been; a bad one changes nothing."""
+        async with self._reloading:
+            try:
+                config = await asyncio.to_thread(load, self.config.path)
+            except ConfigError as error:
+                problems = [self.redact(str(problem)) for problem in error.problems]
+                self.own.reload_failed()
+                self.board.report("config", Level.DEGRADED, f"the configuration cannot be used: {problems[0]}")
+                return problems
+            await self._adopt(config)
+            log.info("configuration reloaded: %d checks", len(config.checks))
+            return ()
+
+    async def _reload_when_wanted(self) -> None:
+        while True:
+            await self._reload_wanted.wait()
+            self._reload_wanted.clear()
+            for problem in await self.reload():
+                log.error("not reloaded: %s", problem)
+
+    async def _adopt(self, config: Config) -> None:
+        before, self.config = self.config, config
+        self._mask = Redactor(before.secrets | config.secrets)  # runs under way may still show the old ones
+        for key in ("instance", "host", "port", "store"):
+            if getattr(before, key) != getattr(config, key):
+                log.warning("a change of %s takes a restart", {"host": "listen", "port": "listen"}.get(key, key))
+        if config.network != before.network:
+            self._runner.net = self._net = await self._stack.enter_async_context(_open_net(config.network))
+            self._seats.limit(config.network.rate, config.network.concurrent)
+        self._deliverer.configure(config.receivers)
+        self.board.configure(config)
+        self._apply(config)
+        for subject in ("config", *_gone(self.board, config)):
+            self.board.report(subject, Level.UP, "")
+        self._engine.plan(planned.spec for planned in config.checks.values())
+
+    @property
+    def alerts_sent(self) -> int:
+        return sum(self._sent.values())
+
+    # What the store and the couriers tell.
+
+    def _settle(self, delivery: Delivery) -> None:
+        self._recorder.settle(delivery)
+
+    def _stored(self, trouble: str) -> None:
+        if trouble:
+            self.own.store_failures.inc()
+        self._store_trouble = trouble
+        self.board.report(
+            "store", Level.DOWN if trouble else Level.UP, trouble and f"results cannot be stored: {trouble}"
+        )
+
+    def _taken(self, receiver: str) -> None:
+        self._sent[receiver] += 1
+        self.own.sent(receiver)
+        self.board.report(f"receiver/{receiver}", Level.UP, "", never=receiver)
+
+    def _refused(self, receiver: str, why: str) -> None:
+        self.board.report(f"receiver/{receiver}", Level.DEGRADED, why, never=receiver)
+
+
+@contextlib.asynccontextmanager
+async def _open_net(settings: NetworkSettings) -> AsyncIterator[Net]:
+    net = Net(deny=settings.deny, allow=settings.allow, nameservers=settings.resolvers)
+    try:
+        yield net
+    finally:
+        await net.close()
+
+
+def _gone(board: Hub, config: Config) -> Sequence[str]:
+    """What is said of receivers that are no longer configured."""
+    said = [subject for subject in board.own_states() if subject.startswith("receiver/")]
+    return [subject for subject in said if subject.removeprefix("receiver/") not in config.receivers]
+
+
+def _most_at_once() -> int:
+    """Raise the limit of open files as far as it goes; how many probes then fit at once."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # some systems refuse "unlimited"
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return max(16, soft - _SPARE)
+
+
+def _told_by_incident(deliveries: Sequence[Delivery]) -> Mapping[str, Sequence[str]]:
+    told: dict[str, dict[str, None]] = {}
+    for delivery in deliveries:
+        told.setdefault(delivery.notice.incident, {})[delivery.receiver] = None
+    return {incident: tuple(names) for incident, names in told.items()}
+
+
+async def _within(step: Awaitable[object], left: str) -> None:
+    try:
+        async with asyncio.timeout(_DRAIN):
+            await step
+    except TimeoutError:
+        log.warning("shutdown: %s within %g s", left, _DRAIN)
