@@ -65,18 +65,26 @@ class Notifier(Protocol):
     """One configured receiver. The configuration model *is* the notifier."""
 
     async def send(self, notice: Notice, post: Post) -> None:
-        """Return when the receiver took it; raise NotifyError otherwise. The caller sets the deadline."""
+        """Return when the receiver took it; raise NotifyError otherwise. The caller sets the deadline.
+
+        A notice may be sent twice, and is then the same in all that identifies it. Notices of one check come in order.
+        """
 
 
 @runtime_checkable
 class Refreshing(Protocol):
     """A receiver that forgets what it is not told again, as Alertmanager does."""
 
-    refresh_every: float  # s
-    keep_resolved: float  # s for which a resolved notice is told again
+    @property
+    def refresh_every(self) -> float:
+        """Seconds between two refreshes."""
+
+    @property
+    def keep_resolved(self) -> float:
+        """Seconds for which a resolved notice is told again."""
 
     async def refresh(self, notices: Sequence[Notice], now_ms: int, post: Post) -> None:
-        """Tell the receiver once more of everything that is open or has just ended."""
+        """Tell the receiver once more of everything that is open or has just ended. Raises as `send` does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class Route:
 def receivers(routes: Sequence[Route], labels: Mapping[str, str], level: Level) -> tuple[str, ...]:
     """The names of the receivers to tell, each once, in the order of the routes.
 
+    `level` is the worst that the incident has been: who was told that a check is DOWN is told when it gets better.
     `labels` are those of the check, with `check`, `service`, `owner` and `type` among them.
     """
     names: dict[str, None] = {}

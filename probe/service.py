@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 import resource
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
@@ -17,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from checks.core.net import Net
 from checks.core.redact import Redactor
+from checks.core.result import Result
 from exporters.post import open_post
 from exporters.prometheus import CheckSeries, exposition
 from probe.clock import Clock, SystemClock
@@ -57,7 +57,7 @@ class Service:
         self._store_trouble = ""
         self._reloading = asyncio.Lock()
         self._reload_wanted = asyncio.Event()
-        self._sent: Counter[str] = Counter()
+        self.alerts_sent = self.alerts_failed = self.runs = self.missed = 0  # since the start
         self._series = CheckSeries(self._clock.now_ms)
         self.registry = CollectorRegistry()
         self.own = OwnMetrics(self.registry)
@@ -88,7 +88,7 @@ class Service:
         self._store = await open_store(config.store)
         stack.push_async_callback(self._store.close)
         post = await stack.enter_async_context(open_post())
-        desk = Desk(clock, post, self.redact, self._settle, self._refused, self._taken, self.own.failed)
+        desk = Desk(clock, post, self.redact, self._settle, self._refused, self._taken, self._failed)
         self._deliverer = Deliverer(desk)
         self._recorder = Recorder(self._store, clock, self._deliverer.accept, self._stored)
         self._recorder.observe = self.own.store_write.observe
@@ -102,7 +102,7 @@ class Service:
         self._runner = Runner(self._net, clock, self._lag, self.redact)
         network = config.network
         self._seats = Seats(_most_at_once(), rate=network.rate, concurrent=network.concurrent)
-        self._engine = Engine(self._runner, self._seats, clock, self.board.emit, self.own)
+        self._engine = Engine(self._runner, self._seats, clock, self._ran, self)
         self._janitor = Janitor(self._store, clock, config.retention, self.own.store_size.set)
         self._stack = stack
         self._observe()
@@ -128,7 +128,7 @@ class Service:
             await self._store.forget(gone)
 
     def _apply(self, config: Config, states: Mapping[str, State] | None = None) -> None:
-        self._series.set_checks(config.checks, states, self.redact)
+        self._series.set_checks(config.checks, states, redact=self.redact)
         self.own.set_receivers(config.receivers)
         self.own.reloaded(len(config.checks), self._clock.now_ms())
         self._janitor.retention = config.retention
@@ -216,11 +216,28 @@ class Service:
             self.board.report(subject, Level.UP, "")
         self._engine.plan(planned.spec for planned in config.checks.values())
 
-    @property
-    def alerts_sent(self) -> int:
-        return sum(self._sent.values())
+    # What the terminal shows.
 
-    # What the store and the couriers tell.
+    @property
+    def instance(self) -> str:
+        return self.config.instance
+
+    @property
+    def lag(self) -> float:
+        return self._lag.recent
+
+    # What the engine, the store and the couriers tell.
+
+    def late(self, seconds: float) -> None:
+        self.own.late(seconds)
+
+    def skipped(self, runs: int) -> None:
+        self.missed += runs
+        self.own.skipped(runs)
+
+    def _ran(self, result: Result) -> None:
+        self.runs += 1
+        self.board.emit(result)
 
     def _settle(self, delivery: Delivery) -> None:
         self._recorder.settle(delivery)
@@ -234,9 +251,13 @@ class Service:
         )
 
     def _taken(self, receiver: str) -> None:
-        self._sent[receiver] += 1
+        self.alerts_sent += 1
         self.own.sent(receiver)
         self.board.report(f"receiver/{receiver}", Level.UP, "", never=receiver)
+
+    def _failed(self, receiver: str, permanent: bool) -> None:
+        self.alerts_failed += 1
+        self.own.failed(receiver, permanent)
 
     def _refused(self, receiver: str, why: str) -> None:
         self.board.report(f"receiver/{receiver}", Level.DEGRADED, why, never=receiver)

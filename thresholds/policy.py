@@ -63,9 +63,15 @@ def _crossed(threshold: Threshold, result: Result) -> Assessment:
             excused = Assessment(Level.UP, reason, counts=False)
             continue
         word = "under" if threshold.lower_is_worse else "over"
-        seen, wanted = (format_duration(value), format_duration(limit)) if timing else (f"{value:g}", f"{limit:g}")
+        seen, wanted = (format_duration(value), format_duration(limit)) if timing else (_plain(value), _plain(limit))
         return Assessment(level, f"{metric} {seen} is {word} {wanted}")
     return excused
+
+
+def _plain(value: float) -> str:
+    """For people: at most two decimals, and no more than needed."""
+    text = f"{value:.2f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _next_state(policy: Policy, state: State, result: Result, run: Assessment) -> State:

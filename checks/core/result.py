@@ -52,9 +52,10 @@ class Trace:
 
     `phase` is the phase that is open, or was when the run failed. `ended` is the instant of the last event seen, on
     the monotonic clock, which a check takes from the kernel where it can: a busy loop of ours is then not part of it.
+    `waits` are the intervals of which the kernel timed both ends: our loop can have made none of them longer.
     """
 
-    __slots__ = ("began", "clock", "ended", "facts", "phase", "phases")
+    __slots__ = ("began", "clock", "ended", "facts", "phase", "phases", "waits")
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
@@ -62,6 +63,7 @@ class Trace:
         self.phases: dict[str, float] = {}
         self.facts: dict[str, Fact] = {}
         self.phase = ""
+        self.waits: list[tuple[float, float]] = []
 
     def timed(self, phase: str, *, began: float | None = None) -> Span:
         """Open a phase; leaving the block in peace adds its length to `phases`.
@@ -74,13 +76,19 @@ class Trace:
 class Span:
     """An open phase. `ended`, when set inside the block, is the instant of its end as the kernel saw it."""
 
-    __slots__ = ("_began", "_outer", "_phase", "_trace", "ended")
+    __slots__ = ("_began", "_outer", "_phase", "_trace", "_waited", "ended")
 
     def __init__(self, trace: Trace, phase: str, began: float | None) -> None:
         self._trace = trace
         self._phase = phase
         self._began = began
+        self._waited = False
         self.ended: float | None = None
+
+    def arrived(self, at: float) -> None:
+        """The phase was one wait, and what it waited for arrived then: a busy loop of ours took no part in it."""
+        self.ended = at
+        self._waited = True
 
     def __enter__(self) -> Self:
         trace = self._trace
@@ -96,8 +104,10 @@ class Span:
         if kind is not None:
             return  # the phase stays open: it is the one that failed
         trace = self._trace
-        ended = trace.clock() if self.ended is None else self.ended
         assert self._began is not None
+        ended = trace.clock() if self.ended is None else self.ended
+        if self._waited:
+            trace.waits.append((self._began, ended))
         trace.phases[self._phase] = trace.phases.get(self._phase, 0.0) + max(0.0, ended - self._began)
         trace.ended = ended
         trace.phase = self._outer

@@ -76,8 +76,9 @@ def validate(config: Path) -> None:
 def check(target: str, config: Path | None, *, as_json: bool) -> None:
     """Run one check now and show where the time went: phases, certificate, facts, verdict.
 
-    The target is an address (`https://shop.example/`, `tcp://cache.shop.example:6379`, `cache.shop.example:6379`), or the name of a
-    check in the configuration. Exit code 0 when it is UP or DEGRADED, 1 when it is DOWN or cannot be judged.
+    The target is an address (`https://shop.example/`, `tcp://cache.shop.example:6379`, `cache.shop.example:6379`),
+    or the name of a check in the configuration. Exit code 0 when it is UP or DEGRADED, 1 when it is DOWN or cannot be
+    judged.
     """
     from probe.cli.once import plan, run_now, show
 
@@ -88,7 +89,7 @@ def check(target: str, config: Path | None, *, as_json: bool) -> None:
         raise click.UsageError(str(error)) from None
     verdict = run_now(planned, loaded)
     show(planned, verdict, as_json=as_json)
-    sys.exit(1 if verdict.level.name in {"DOWN", "UNKNOWN"} else 0)
+    sys.exit(0 if verdict.level.name in {"UP", "DEGRADED"} else 1)
 
 
 @main.command()

@@ -189,6 +189,8 @@ class Courier:
         except (TimeoutError, NotifyError) as error:
             self._desk.failed(self.name, False)
             log.warning("receiver %s: not refreshed: %s", self.name, self._desk.redact(str(error) or "no answer"))
+        except Exception:  # as in _attempt
+            log.exception("receiver %s: bug while refreshing", self.name)
 
 
 def _pause(attempts: int, wish: float | None) -> float:

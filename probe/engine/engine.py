@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Protocol
 
 from checks.core.base import CheckSpec
 from checks.core.result import FailureKind, Result
@@ -14,14 +15,14 @@ from probe.engine.schedule import Grid, grid
 from probe.engine.seats import Seats
 
 
-class Figures:
-    """What the engine counts about itself; the service exports it. A subclass sees every change."""
+class Figures(Protocol):
+    """Who hears how the engine keeps up."""
 
     def late(self, seconds: float) -> None:
         """A run started this long after it was due."""
 
-    def missed(self, runs: int) -> None:
-        """Instants that were skipped because the run before had not ended."""
+    def skipped(self, runs: int) -> None:
+        """Instants at which no run started, because the run before had not ended."""
 
 
 class Engine:
@@ -81,7 +82,7 @@ class Engine:
             # Missed instants are skipped: a burst of late probes would measure us, not the target.
             following = times.next_due(self._clock.monotonic())
             if missed := times.missed(due, following):
-                self._figures.missed(missed)
+                self._figures.skipped(missed)
             due = following
 
     async def _run(self, spec: CheckSpec, due: float, times: Grid) -> None:

@@ -9,6 +9,7 @@ from probe.clock import Clock
 
 EVERY = 0.02  # s between two looks
 TOLERANCE = 0.01  # s: a look that is later than this saw a blocked loop
+_FADE = 0.95  # a look: a twentieth of it is left after a second
 _KEPT = 512  # stalls remembered: runs look back as far as their own start only
 
 
@@ -20,6 +21,7 @@ class LagMeter:
         self._observe = observe
         self._stalls: deque[tuple[float, float]] = deque(maxlen=_KEPT)
         self._expected: float | None = None
+        self.recent = 0.0  # s: the worst of about the last second, fading
 
     async def run(self) -> None:
         while True:
@@ -29,6 +31,7 @@ class LagMeter:
             woke = self._clock.monotonic()
             lag = max(0.0, woke - self._expected)
             self._observe(lag)
+            self.recent = max(lag, self.recent * _FADE)
             if lag > TOLERANCE:
                 self._stalls.append((asleep, woke))
 

@@ -19,8 +19,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from probe.engine.engine import Figures
-
 _QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # s
 _SLOW = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # s
 
@@ -31,7 +29,7 @@ _REASONS = ("temporary", "permanent")
 Waiting = Mapping[str, tuple[int, int]]  # by receiver: how many notices wait, Unix ms of the oldest decision or 0
 
 
-class OwnMetrics(Figures):
+class OwnMetrics:
     """The process's own series in one registry, as attributes to count on."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -109,7 +107,7 @@ class OwnMetrics(Figures):
     def late(self, seconds: float) -> None:
         self.schedule_lateness.observe(seconds)
 
-    def missed(self, runs: int) -> None:
+    def skipped(self, runs: int) -> None:
         self.runs_missed.inc(runs)
 
     def reloaded(self, checks: int, now_ms: int) -> None:

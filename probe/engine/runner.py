@@ -37,13 +37,20 @@ class Runner:
         except Exception as error:  # noqa: BLE001  # a bug in one check is one LOCAL failure, not the end of all
             failure = classify(error, trace)
             trace.ended = self._clock.monotonic()
-        lag = self._lag.during(trace.began, trace.ended)
-        if lag:
+        if lag := self._lag_in(trace):
             trace.facts[LAG] = round(lag, 6)
         duration = max(0.0, trace.ended - trace.began)
-        failure = failure and self._presentable(failure, lag, spec.timeout)
+        if failure is not None:
+            failure = self._presentable(failure, self._lag.during(trace.began, trace.ended), spec.timeout)
         facts = {name: self._redact(fact) if isinstance(fact, str) else fact for name, fact in trace.facts.items()}
         return Result(spec.name, at_ms, duration, trace.phases, facts, failure, attempt)
+
+    def _lag_in(self, trace: Trace) -> float:
+        """Seconds of the run's latency that may be ours: what happened while we waited for the kernel is not."""
+        lag = self._lag.during(trace.began, trace.ended)
+        if lag and trace.facts.get("timing") == "kernel":
+            lag -= sum(self._lag.during(began, ended) for began, ended in trace.waits)
+        return max(0.0, lag)
 
     def _presentable(self, failure: Failure, lag: float, timeout: float) -> Failure:
         if failure.kind is FailureKind.TIMEOUT and lag > _EXCUSE * timeout:

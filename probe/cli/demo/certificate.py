@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ssl
 from pathlib import Path
 
@@ -19,16 +19,16 @@ def _name(common: str) -> x509.Name:
 
 
 def _builder(subject: str, key: ec.EllipticCurvePrivateKey, days: int) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(_name(subject))
         .issuer_name(_name(_AUTHORITY))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=80))
+        .not_valid_before(now - dt.timedelta(days=80))
         # An hour more than whole days: it reads "10 days" for the first hour.
-        .not_valid_after(now + datetime.timedelta(days=days, hours=1))
+        .not_valid_after(now + dt.timedelta(days=days, hours=1))
     )
 
 

@@ -26,7 +26,8 @@ def play(listen: str, *, plain: bool) -> int:
         with subprocess.Popen(  # noqa: S603  # our own module
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
         ) as targets:
-            assert targets.stdin and targets.stdout
+            assert targets.stdin is not None
+            assert targets.stdout is not None
             line = targets.stdout.readline()
             if not line:
                 click.secho("the demonstration's targets did not start", fg="red", err=True)
