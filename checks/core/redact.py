@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 MASK = "•••"
+# What different parts of a URL leave as it is: nothing, a path, a query.
+_URL_PARTS = ("", "/", "/?:@!$&'()*+,;=")
 _SHORTEST = 4  # masking "a" would mask every text
 
 
@@ -14,7 +16,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         plain = {secret for secret in secrets if len(secret) >= _SHORTEST}
-        encoded = {quote(secret, safe="") for secret in plain}
+        encoded = {quote(secret, safe=safe) for secret in plain for safe in _URL_PARTS}
         self._secrets = sorted(plain | encoded, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from urllib.parse import quote
 
+from checks.core.redact import Redactor
 from checks.core.result import Result
 from checks.core.units import format_duration
 from exporters.base import Notice, NoticeKind
@@ -42,24 +43,25 @@ def make_notice(config: Config, planned: Planned | None, transition: Transition,
         return None
     resolved = kind is NoticeKind.RESOLVED
     known = routing_labels(transition.check, planned)
+    redact = Redactor(config.secrets)
     return Notice(
         id=_identity(config.instance, transition),
         kind=kind,
         incident=transition.incident,
         instance=config.instance,
         check=transition.check,
-        target=planned.spec.check.target if planned else "",
+        target=redact(planned.spec.check.target) if planned else "",
         level=_worst(transition) if resolved else transition.after,
         since_ms=transition.incident_since_ms,
         at_ms=transition.at_ms,
         ended_ms=transition.since_ms if resolved else 0,
-        reason=transition.reason,
+        reason=redact(transition.reason),
         service=known["service"],
         owner=known.get("owner", ""),
         runbook=planned.runbook if planned else "",
         link=f"{config.url}/checks/{quote(transition.check)}" if config.url and planned else config.url,
         labels=planned.labels if planned else {},
-        evidence=_evidence(result),
+        evidence={name: redact(text) for name, text in _evidence(result).items()},
     )
 
 

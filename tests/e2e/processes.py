@@ -68,6 +68,10 @@ class Process:
         async with asyncio.timeout(limit):
             return await self._process.wait()
 
+    def send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     async def kill(self) -> None:
         await self.end(signal.SIGKILL)
 

@@ -68,8 +68,8 @@ class Stack:
     async def query(self, expr: str) -> list[dict[str, Any]]:
         answer = await self.get(f"{self.prometheus}/api/v1/query", query=expr)
         assert answer["status"] == "success", f"{expr}: {answer.get('error')}"
-        result: list[dict[str, Any]] = answer["data"]["result"]
-        return result
+        data = answer["data"]
+        return [{"metric": {}, "value": data["result"]}] if data["resultType"] == "scalar" else list(data["result"])
 
     async def alerts(self) -> dict[tuple[str, str], dict[str, Any]]:
         """What Alertmanager holds, by the alert's name and check."""
@@ -290,7 +290,7 @@ async def _the_end_of_probe_is_noticed(stack: Stack) -> None:
 
     async def told() -> bool:
         held = await stack.alerts()
-        return held.get(("ProbeDown", ""), {"status": {}})["status"].get("state") == "active"
+        return bool(held.get(("ProbeDown", ""), {"status": {}})["status"].get("state") == "active")
 
     await until(told, "an alert that Probe is down")
 
