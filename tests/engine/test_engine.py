@@ -1,0 +1,235 @@
+"""When runs happen, and which attempts count: the engine and the runner on a clock of the test."""
+
+import asyncio
+import itertools
+from dataclasses import dataclass, field
+
+import pytest
+
+from checks.core.base import CheckSpec, ExpectationError
+from checks.core.net import Net
+from checks.core.redact import Redactor
+from checks.core.result import FailureKind, Result
+from probe.engine.engine import Engine
+from probe.engine.lag import LagMeter
+from probe.engine.runner import Runner
+from probe.engine.seats import Seats
+from tests.conftest import FakeClock, settled
+
+
+@dataclass(eq=False)
+class Target:
+    """Something to check: takes so long, fails so often, then succeeds."""
+
+    clock: FakeClock
+    takes: float = 0.0
+    fails: int = 0
+    error: Exception = field(default_factory=lambda: ExpectationError("status 503 for s3cr3t, wanted 2xx"))
+    target: str = "test"
+    host: str = "test"
+    under_way: int = 0
+    most: int = 0
+
+    async def run(self, trace, net) -> None:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            with trace.timed("ttfb"):
+                if self.takes:
+                    await self.clock.sleep(self.takes)
+            if self.fails:
+                self.fails -= 1
+                raise self.error
+        finally:
+            self.under_way -= 1
+
+
+class Lab:
+    """An engine, what it emitted and what it counted."""
+
+    def __init__(self, clock: FakeClock, net: Net, lag: LagMeter) -> None:
+        self.results: list[Result] = []
+        self.lateness: list[float] = []
+        self.lost = 0
+        self.clock = clock
+        self.started = clock.now_ms()
+        runner = Runner(net, clock, lag, Redactor(["s3cr3t"]))
+        self.engine = Engine(runner, Seats(100), clock, self.results.append, self)
+
+    def late(self, seconds: float) -> None:
+        self.lateness.append(seconds)
+
+    def skipped(self, runs: int) -> None:
+        self.lost += runs
+
+    def starts(self) -> list[float]:
+        return [(result.at_ms - self.started) / 1000 for result in self.results]
+
+
+@pytest.fixture
+async def lab(clock: FakeClock):
+    net = Net()
+    lab = Lab(clock, net, LagMeter(clock))
+    yield lab
+    await lab.engine.stop()
+    await net.close()
+
+
+def spec(check: Target, name: str = "a", every: float = 10.0, **options) -> CheckSpec:
+    return CheckSpec(name, check, every, options.pop("timeout", 5.0), **options)
+
+
+async def test_runs_lie_on_a_grid(lab: Lab) -> None:
+    lab.engine.plan([spec(Target(lab.clock))])
+    await lab.clock.advance(100)
+    starts = lab.starts()
+    assert len(starts) == 10
+    assert [round(b - a, 3) for a, b in itertools.pairwise(starts)] == [10.0] * 9
+    assert max(lab.lateness) < 0.001
+
+
+async def test_a_slow_run_is_followed_by_the_next_instant_and_the_missed_are_counted(lab: Lab) -> None:
+    target = Target(lab.clock, takes=25.0)
+    lab.engine.plan([spec(target, timeout=60.0)])
+    await lab.clock.advance(100)
+    assert target.most == 1
+    assert [round(b - a, 3) for a, b in zip(lab.starts(), lab.starts()[1:], strict=False)] == [30.0] * 2
+    assert lab.lost >= 4
+
+
+async def test_a_failure_is_repeated_and_both_attempts_are_kept(lab: Lab) -> None:
+    lab.engine.plan([spec(Target(lab.clock, fails=1), retries=1, retry_after=2.0)])
+    await lab.clock.advance(13)
+    first, second = lab.results
+    assert (first.attempt, first.provisional, second.attempt, second.provisional) == (1, True, 2, False)
+    assert first.failure is not None
+    assert second.failure is None
+    assert second.at_ms - first.at_ms == 2000
+
+
+async def test_after_the_last_retry_the_failure_counts(lab: Lab) -> None:
+    lab.engine.plan([spec(Target(lab.clock, fails=9), retries=2, retry_after=1.0)])
+    await lab.clock.advance(12.5)
+    assert [(result.attempt, result.provisional) for result in lab.results] == [(1, True), (2, True), (3, False)]
+    assert lab.lost == 0
+
+
+async def test_a_retry_that_would_run_into_the_next_run_is_left_out(lab: Lab) -> None:
+    lab.engine.plan([spec(Target(lab.clock, fails=9), retries=1, retry_after=7.0)])
+    await lab.clock.advance(11)
+    assert [(result.attempt, result.provisional) for result in lab.results] == [(1, False)]
+
+
+async def test_our_own_failure_is_not_repeated(lab: Lab) -> None:
+    lab.engine.plan([spec(Target(lab.clock, fails=1, error=OSError(24, "Too many open files")), retries=1)])
+    await lab.clock.advance(10)
+    (result,) = lab.results
+    assert result.failure is not None
+    assert (result.failure.kind, result.provisional) == (FailureKind.LOCAL, False)
+
+
+async def test_a_bug_in_a_check_is_a_result_and_the_next_run_comes(lab: Lab) -> None:
+    lab.engine.plan([spec(Target(lab.clock, fails=1, error=KeyError("bug")))])
+    await lab.clock.advance(20)
+    first, second = lab.results
+    assert first.failure is not None
+    assert first.failure.kind is FailureKind.LOCAL
+    assert second.failure is None
+
+
+async def test_no_secret_is_in_a_failure(lab: Lab) -> None:
+    lab.engine.plan([spec(Target(lab.clock, fails=1))])
+    await lab.clock.advance(10)
+    failure = lab.results[0].failure
+    assert failure is not None
+    assert failure.message == "status 503 for •••, wanted 2xx"
+
+
+async def test_a_deadline_keeps_what_was_seen(clock: FakeClock) -> None:
+    class Half(Target):
+        async def run(self, trace, net) -> None:
+            with trace.timed("connect"):
+                trace.facts["net.address"] = "127.0.0.1"
+            with trace.timed("ttfb"):
+                await asyncio.Event().wait()
+
+    net = Net()
+    result = await Runner(net, clock, LagMeter(clock), str).run_once(spec(Half(clock), timeout=0.01))
+    await net.close()
+    assert result.failure is not None
+    assert (result.failure.kind, result.failure.phase) == (FailureKind.TIMEOUT, "ttfb")
+    assert set(result.phases) == {"connect"}
+    assert result.facts["net.address"] == "127.0.0.1"
+
+
+async def test_an_unchanged_check_keeps_its_run_when_others_change(lab: Lab) -> None:
+    kept, gone, new = (Target(lab.clock, takes=4.0) for _ in range(3))
+    same = spec(kept, "kept")
+    lab.engine.plan([same, spec(gone, "gone")])
+    while not kept.under_way:
+        await lab.clock.advance(1)
+    lab.engine.plan([same, spec(new, "new")])
+    await settled()
+    assert kept.under_way == 1
+    await lab.clock.advance(15)
+    assert {result.check for result in lab.results} >= {"kept", "new"}
+    assert gone.under_way == 0
+
+
+async def test_stopping_ends_every_run(lab: Lab) -> None:
+    targets = [Target(lab.clock, takes=100.0) for _ in range(20)]
+    lab.engine.plan([spec(target, f"t{n}", timeout=200.0) for n, target in enumerate(targets)])
+    await lab.clock.advance(10)
+    assert sum(target.under_way for target in targets) == 20
+    await lab.engine.stop()
+    assert sum(target.under_way for target in targets) == 0
+    assert not lab.results
+
+
+class Stalling(FakeClock):
+    """Time that passes while nobody else gets a turn."""
+
+    def block(self, seconds: float) -> None:
+        self._now += seconds
+
+
+@pytest.mark.parametrize(("blocked", "kind"), [(3.0, FailureKind.LOCAL), (0.05, FailureKind.TIMEOUT)])
+async def test_a_deadline_missed_in_our_own_stall_is_ours(blocked: float, kind: FailureKind) -> None:
+    clock = Stalling()
+    lag, net = LagMeter(clock), Net()
+    meter = asyncio.create_task(lag.run())
+    await settled()
+
+    class Cut(Target):
+        async def run(self, trace, net) -> None:
+            with trace.timed("ttfb"):
+                clock.block(blocked)
+                raise TimeoutError
+
+    result = await Runner(net, clock, lag, str).run_once(spec(Cut(clock)))
+    meter.cancel()
+    await net.close()
+    assert result.failure is not None
+    assert result.failure.kind is kind
+
+
+@pytest.mark.parametrize(("stamped", "lag"), [(True, 0.0), (False, 0.5)])
+async def test_a_stall_while_the_kernel_waits_for_us_is_not_lag(*, stamped: bool, lag: float) -> None:
+    clock = Stalling()
+    meter, net = LagMeter(clock), Net()
+    looking = asyncio.create_task(meter.run())
+    await settled()
+
+    class Stamped(Target):
+        async def run(self, trace, net) -> None:
+            with trace.timed("ttfb") as first:
+                clock.block(0.5)
+                if stamped:
+                    trace.facts["timing"] = "kernel"
+                    first.arrived(clock.monotonic() - 0.2)
+
+    result = await Runner(net, clock, meter, str).run_once(spec(Stamped(clock)))
+    looking.cancel()
+    await net.close()
+    assert result.facts.get("loop.lag", 0.0) == pytest.approx(lag, abs=0.03)
+    assert result.phases["ttfb"] == pytest.approx(0.3 if stamped else 0.5)
