@@ -43,6 +43,7 @@ def start_logging(redact: Callable[[str], str], console: Console | None) -> None
     handler: logging.Handler
     if console is not None:
         handler = RichHandler(console=console, show_path=False, log_time_format="%X")
+        handler.setFormatter(logging.Formatter("%(message)s"))
     else:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter(_LINE))

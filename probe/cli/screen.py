@@ -44,7 +44,8 @@ class Notes(StringIO):
 class Screen:
     """Shows the newest picture that it was offered. What the console prints meanwhile is kept in `notes`."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, patience: float = _LAST) -> None:
+        self._patience = patience
         self.notes = Notes()
         self._console = console
         self._file = console.file
@@ -67,7 +68,7 @@ class Screen:
         with self._fresh:
             self._left = True
             self._fresh.notify()
-        self._thread.join(_LAST)
+        self._thread.join(self._patience)
         self._console.file = self._file
 
     def size(self) -> tuple[int, int]:

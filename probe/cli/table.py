@@ -97,7 +97,6 @@ def render(
     lines += [Text(harmless(note), style="dim") for note in notes]
     for line in lines:
         line.no_wrap, line.overflow = True, "crop"
-        line.truncate(width)
     return Group(*lines)
 
 
@@ -147,7 +146,7 @@ def _row(view: CheckView, columns: Columns, now_ms: int) -> Text:
     line.append(latency.rjust(_LATENCY) + gap)
     line.append_text(_spark(view, columns.runs))
     if columns.reason:
-        line.append(gap + fitted(state.reason, columns.reason), style=COLOUR[level] if level.bad else "dim")
+        line.append(gap + fitted(state.reason, columns.reason).rstrip(), style=COLOUR[level] if level.bad else "dim")
     return line
 
 

@@ -1,0 +1,106 @@
+"""The web application: which address is answered by what, for whom, within which bounds."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from probe.clock import Clock, SystemClock
+from probe.store.base import Store
+from probe.web import api, operate, page, pages
+from probe.web.answer import harden
+from probe.web.auth import guard
+from probe.web.base import Board, Control
+from probe.web.errors import errors
+from probe.web.site import SITE, Site
+
+_LARGEST_BODY = 64 << 10  # bytes; no endpoint needs one
+_SHUTDOWN = 2.0  # s for answers that are on their way
+_IDLE = 75.0  # s that a connection may stay without a request: longer than Prometheus' usual interval
+
+
+def make_app(
+    board: Board,
+    control: Control,
+    store: Store,
+    *,
+    instance: str,
+    token: Callable[[], str],
+    redact: Callable[[str], str],
+    clock: Clock | None = None,
+) -> web.Application:
+    """All endpoints over a running service. `token` and `redact` are asked at each request."""
+    app = web.Application(middlewares=[errors, guard], client_max_size=_LARGEST_BODY)
+    app[SITE] = Site(board, control, store, instance, token, redact, clock or SystemClock())
+    app[page.TEMPLATES] = page.environment(redact)
+    app.on_response_prepare.append(harden)
+    app.add_routes(
+        [
+            web.get("/", pages.index),
+            web.get("/checks/{name:.+}", pages.check),
+            web.get("/static/{name}", page.static),
+            web.get("/metrics", operate.metrics),
+            web.get("/-/healthy", operate.healthy),
+            web.get("/-/ready", operate.ready),
+            web.post("/-/reload", operate.reload),
+            web.get("/api/v1/checks", api.checks),
+            web.get("/api/v1/checks/{name:.+}", api.check),
+        ]
+    )
+    return app
+
+
+class ListenError(OSError):
+    """The address cannot be listened on. One line, with the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A listening application."""
+
+    host: str
+    port: int  # the real one, also where 0 was asked for
+    runner: web.AppRunner
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds it."""
+        host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host and "[" not in host else f"http://{host}:{self.port}"
+
+    async def close(self) -> None:
+        """Stop listening, let answers end for a moment, cut the rest."""
+        await self.runner.cleanup()
+
+
+async def serve(app: web.Application, host: str, port: int) -> Serving:
+    """The application, listening. Raises ListenError."""
+    runner = web.AppRunner(
+        app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN, keepalive_timeout=_IDLE
+    )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host or None, port).start()
+    except OSError as error:
+        await runner.cleanup()
+        raise ListenError(_objection(host, port, error)) from error
+    except BaseException:
+        await runner.cleanup()
+        raise
+    return Serving(host, runner.addresses[0][1], runner)
+
+
+def _objection(host: str, port: int, error: OSError) -> str:
+    address = f"{host}:{port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"cannot listen on {address}: another program does; stop it, or change `listen` in the configuration"
+    if error.errno == errno.EACCES:
+        return f"cannot listen on {address}: ports under 1024 need a privilege; change `listen` in the configuration"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"cannot listen on {address}: this machine has no such address; change `listen` in the configuration"
+    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+    return f"cannot listen on {address}: {reason}; change `listen` in the configuration"

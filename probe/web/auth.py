@@ -1,0 +1,105 @@
+"""Who may change something. Reading is open to whoever reaches the address; writing never is.
+
+With a token: who sends it. Without one: processes on this machine, and no web page that somebody here has open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from probe.web.site import SITE
+
+log = logging.getLogger(__name__)
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_BODY_WITHIN = 5.0  # s for a body that nothing reads
+# A proxy on this machine makes everybody a neighbour: with one, a token is the only proof.
+_FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
+
+
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let a request through that reads, or that may change something."""
+    if request.method not in SAFE:
+        token = request.app[SITE].token()
+        if token:
+            _require_token(request, token)
+        elif objection := anonymous_objection(request):
+            _refused(request, objection)
+            raise web.HTTPForbidden(text=f"{objection}; set `token` in the configuration and send it")
+        await _drain(request)
+    return await handler(request)
+
+
+def _refused(request: web.Request, why: str) -> None:
+    log.warning("refused %s %s from %s: %s", request.method, request.rel_url.raw_path, request.remote, why)
+
+
+def _require_token(request: web.Request, token: str) -> None:
+    sent = request.headers.getall("Authorization", [])
+    scheme, _, given = sent[0].partition(" ") if len(sent) == 1 else ("", "", "")
+    same = hmac.compare_digest(given.strip().encode(errors="surrogateescape"), token.encode())
+    if scheme.lower() != "bearer" or not same:
+        _refused(request, "no valid token")
+        raise web.HTTPUnauthorized(
+            text="a valid token is needed: Authorization: Bearer <token>",
+            headers={"WWW-Authenticate": 'Bearer realm="probe"'},
+        )
+
+
+def anonymous_objection(request: web.Request) -> str:
+    """Why a request without a token may not change anything; "" when it may."""
+    headers = request.headers
+    host = headers.get("Host", "")
+    if not is_loopback_address(request.remote or ""):
+        return "without a token only processes on this machine may do this"
+    if any(name in headers for name in _FORWARDED):
+        return "the request came through a proxy"
+    # DNS rebinding: a name of somebody else's that resolves to this machine for a moment.
+    if not is_loopback_host(host):
+        return f"the Host {host[:100]!r} is no loopback name"
+    if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        return "the request came from another site's page"
+    origin = headers.get("Origin", f"http://{host}").lower()
+    if origin not in (f"http://{host}".lower(), f"https://{host}".lower()):
+        return "the request came from another site's page"
+    return ""
+
+
+def is_loopback_address(text: str) -> bool:
+    try:
+        address: IPv4Address | IPv6Address | None = ip_address(text)
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address is not None and address.is_loopback
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a Host header names this machine whatever a name server says: RFC 6761 section 6.3, or a literal."""
+    try:
+        parts = urlsplit(f"//{host}")
+        name, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    if parts.netloc != host or "@" in host:
+        return False
+    name = name.removesuffix(".")
+    return name == "localhost" or name.endswith(".localhost") or is_loopback_address(name)
+
+
+async def _drain(request: web.Request) -> None:
+    """Read the body that nothing wants, so that one that is too large, or too slow, gets its answer."""
+    try:
+        async with asyncio.timeout(_BODY_WITHIN):
+            await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text="the body took too long") from None

@@ -1,0 +1,180 @@
+"""The pages: all checks, worst first, and one check in depth. They read; nothing on them changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from aiohttp import web
+from markupsafe import Markup
+
+from checks.core.units import format_duration
+from probe.web import facts, history, page, spark
+from probe.web.api import named, select
+from probe.web.bars import Bar, bars
+from probe.web.base import CheckView
+from probe.web.history import FOREVER, Window
+from probe.web.order import WORST_FIRST, counts, unseen, urgency
+from probe.web.query import parse_filter, parse_number
+from probe.web.site import SITE
+from probe.web.when import When, when
+from thresholds.base import Level, Verdict
+
+ROWS = 200  # on one page: some 300 kB, and no more than anybody reads
+_SERVICES = 500  # that the filter offers
+_RESULTS = 50
+_TRANSITIONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One check in the table."""
+
+    name: str
+    href: str
+    level: str
+    target: str
+    service: str
+    since: When | None
+    latency: str
+    spark: Markup
+    reason: str
+    also: str  # what a search finds and the row does not show
+
+
+async def index(request: web.Request) -> web.Response:
+    """Every check, worst first, a page at a time."""
+    site, query = request.app[SITE], request.query
+    wanted = parse_filter(query)
+    number = parse_number(query, "page", 1, 1, 10**6)
+    found = await select(site, wanted)
+    found.sort(key=urgency)
+    number = min(number, max(1, -(-len(found) // ROWS)))
+    first = (number - 1) * ROWS
+    asked = {name: query[name] for name in ("level", "service", "q") if query.get(name)}
+    now_ms = site.clock.now_ms()
+    every = list(site.board.views())
+    tally = counts(every)
+    values = {
+        "now": when(now_ms, now_ms),
+        "tally": [
+            (level.name, count, _search(asked | {"level": level.name.lower()})) for level, count in tally.items()
+        ],
+        "all": _search({name: value for name, value in asked.items() if name != "level"}),
+        "worst": _worst(tally),
+        "total": len(every),
+        "matched": len(found),
+        "filtered": bool(asked),
+        "asked": {"level": "", "service": "", "q": ""} | asked,
+        "levels": [level.name for level in WORST_FIRST],
+        "services": sorted({view.planned.service for view in every if view.planned.service})[:_SERVICES],
+        "rows": _rows(found[first : first + ROWS], now_ms),
+        "first": first + 1,
+        "last": min(first + ROWS, len(found)),
+        "before": _search(asked | {"page": str(number - 1)}) if number > 1 else "",
+        "after": _search(asked | {"page": str(number + 1)}) if first + ROWS < len(found) else "",
+    }
+    return await page.render(request, "index.html", values)
+
+
+def _rows(views: Iterable[CheckView], now_ms: int) -> Iterator[Row]:
+    for view in views:
+        planned, state, last = view.planned, view.state, view.last
+        yield Row(
+            name=planned.name,
+            href=href(planned.name),
+            level=state.level.name,
+            target=planned.spec.check.target,
+            service=planned.service,
+            since=when(state.since_ms, now_ms),
+            latency=format_duration(last.result.duration) if last is not None else "",
+            spark=spark.svg(view.history),
+            reason=state.reason,
+            also=unseen(view),
+        )
+
+
+def href(name: str) -> str:
+    """The page of a check. Slashes stay: the address reads like the name."""
+    return f"/checks/{quote(name, safe='/')}"
+
+
+def _search(asked: Mapping[str, str]) -> str:
+    return f"/?{urlencode(asked)}" if asked else "/"
+
+
+def _worst(tally: Mapping[Level, int]) -> str:
+    """What the icon of the tab shows: the worst level that any check stands at."""
+    return next((level.name.lower() for level, count in tally.items() if count), "unknown")
+
+
+async def check(request: web.Request) -> web.Response:
+    """One check: how it stands, its last run, and what came before."""
+    site = request.app[SITE]
+    view = named(request)
+    now_ms = site.clock.now_ms()
+    planned, state = view.planned, view.state
+    past = await history.read(site.store, planned.name, Window(0, FOREVER, _RESULTS))
+    values: dict[str, Any] = {
+        "now": when(now_ms, now_ms),
+        "worst": state.level.name.lower(),
+        "view": view,
+        "name": planned.name,
+        "target": planned.spec.check.target,
+        "target_link": web_link(planned.spec.check.target),
+        "runbook_link": web_link(planned.runbook),
+        "api": f"/api/v1{href(planned.name)}",
+        "since": when(state.since_ms, now_ms),
+        "incident": when(state.incident_since_ms, now_ms) if state.incident else None,
+        "every": format_duration(planned.spec.every),
+        "timeout": format_duration(planned.spec.timeout),
+        "spark": spark.svg(view.history),
+        "last": _last(view.last, now_ms),
+        "problem": past.problem,
+        "results": [
+            (when(kept.result.at_ms, now_ms), kept, format_duration(kept.result.duration))
+            for kept in reversed(past.results)
+        ],
+        "transitions": [
+            (when(change.since_ms, now_ms), change) for change in reversed(past.transitions[-_TRANSITIONS:])
+        ],
+    }
+    return await page.render(request, "check.html", values)
+
+
+def _last(verdict: Verdict | None, now_ms: int) -> dict[str, Any] | None:
+    if verdict is None:
+        return None
+    result = verdict.result
+    scale = max(result.duration, sum(result.phases.values()), 1e-9)
+    return {
+        "at": when(result.at_ms, now_ms),
+        "verdict": verdict,
+        "duration": format_duration(result.duration),
+        "bars": [_drawn(bar, scale) for bar in bars(result)],
+        "facts": facts.grouped(result.facts),
+    }
+
+
+def _drawn(bar: Bar, scale: float) -> dict[str, Any]:
+    """A bar in per cent of the run; the shortest still shows."""
+    width = max(0.4, min(100.0, bar.lasts / scale * 100))
+    left = min(100.0 - width, bar.begins / scale * 100)
+    return {
+        "phase": bar.phase,
+        "failed": bar.failed,
+        "left": f"{left:.2f}%",
+        "width": f"{width:.2f}%",
+        "lasts": format_duration(bar.lasts),
+    }
+
+
+def web_link(url: str) -> str:
+    """The URL when a browser may follow it, else nothing: `javascript:` in a configuration stays text."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return url if parts.scheme in ("http", "https") and parts.netloc else ""

@@ -1,0 +1,160 @@
+"""A service to look at: the real hub and the real store, fed with results by hand, behind the real web application."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from checks.core.base import CheckSpec
+from checks.core.redact import Redactor
+from checks.core.result import Failure, FailureKind, Result
+from probe.config.model import Config, Planned
+from probe.engine.hub import Hub
+from probe.store.base import Entry, Store
+from probe.store.sqlite import open_store
+from probe.web.app import make_app
+from tests.conftest import FakeClock
+from thresholds.base import Policy, Threshold
+
+REFUSED = Failure(FailureKind.CONNECT, "connect", "connection refused")
+BLIND = Failure(FailureKind.LOCAL, "connect", "no file descriptors left")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A target of nothing: results come by hand."""
+
+    target: str = "https://shop.example/"
+    host: str = "shop.example"
+
+    async def run(self, trace, net) -> None: ...
+
+
+def planned(name: str, target: str = "https://shop.example/", **changes) -> Planned:
+    policy = Policy((Threshold("total", degraded=0.8, down=5.0),), down_after=(1, 1), up_after=1)
+    plan = Planned(CheckSpec(name, Page(target), 10.0, 5.0), policy, "http", "shop", "team-shop")
+    return replace(plan, **changes)
+
+
+@dataclass
+class Service:
+    """What the endpoints ask of the service; the tests turn its screws."""
+
+    reason: str = ""
+    problems: Sequence[str] = ()
+    reloads: int = 0
+    chunks: Sequence[bytes] = (b"# HELP a\n", b"", b"a 1\n" * 1000)
+    breaks_after: int | None = None
+    gate: asyncio.Event | None = None  # what comes after the first chunk waits for it
+    ended: asyncio.Event = field(default_factory=asyncio.Event)  # the exposition, one way or the other
+    asked: list[bool] = field(default_factory=list)
+
+    def unready(self) -> str:
+        return self.reason
+
+    async def reload(self) -> Sequence[str]:
+        self.reloads += 1
+        return self.problems
+
+    async def metrics(self, *, openmetrics: bool) -> AsyncIterator[bytes]:
+        self.asked.append(openmetrics)
+        try:
+            for number, chunk in enumerate(self.chunks):
+                if number == self.breaks_after:
+                    raise RuntimeError("a bug in the exposition, with hunter2-secret in it")
+                yield chunk
+                if self.gate:
+                    await self.gate.wait()
+        finally:
+            self.ended.set()
+
+
+class Stand:
+    """Hub, store, application."""
+
+    def __init__(self, clock: FakeClock, store: Store, *plans: Planned) -> None:
+        self.clock, self.store = clock, store
+        self.service = Service()
+        self.token = ""
+        self.redact = Redactor(["hunter2-secret"])
+        self.entries: list[Entry] = []
+        config = Config(Path("probe.yml"), "test-1", "127.0.0.1", 0, "", {plan.name: plan for plan in plans})
+        self.hub = Hub(config, clock, self.entries.append, lambda _: None, {}, {})
+
+    def run(self, name: str, failure: Failure | None = None, *, duration: float = 0.1, **more) -> None:
+        self.clock.step_wall(10_000)
+        phases = more.pop("phases", {"dns": duration * 0.2, "connect": duration * 0.3})
+        self.hub.emit(Result(name, self.clock.now_ms(), duration, phases, failure=failure, **more))
+
+    async def keep(self) -> None:
+        await self.store.append(self.entries)
+        self.entries.clear()
+
+    def app(self) -> web.Application:
+        return make_app(
+            self.hub,
+            self.service,
+            self.store,
+            instance="test-1",
+            token=lambda: self.token,
+            redact=self.redact,
+            clock=self.clock,
+        )
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[TestClient[web.Request, web.Application]]:
+        async with TestClient(TestServer(self.app(), access_log=None), auto_decompress=True) as client:
+            yield client
+
+
+@asynccontextmanager
+async def standing(clock: FakeClock, folder: Path, *plans: Planned) -> AsyncIterator[Stand]:
+    store = await open_store(f"sqlite:{folder / 'probe.db'}")
+    try:
+        yield Stand(clock, store, *plans)
+    finally:
+        await store.close()
+
+
+_VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+
+
+class Markup(HTMLParser):
+    """Reads a page strictly: every element that opens closes in order. Keeps tags, attributes and text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self.open, f"left open: {self.open}"
+
+    def handle_starttag(self, tag, attrs) -> None:
+        assert len({name for name, _ in attrs}) == len(attrs), f"<{tag}> has an attribute twice"
+        self.tags.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag) -> None:
+        assert self.open[-1:] == [tag], f"</{tag}> inside {self.open}"
+        self.open.pop()
+
+    def handle_data(self, data) -> None:
+        self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]

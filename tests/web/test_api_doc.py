@@ -1,0 +1,58 @@
+"""docs/api.md shows the very keys that are returned, and names every endpoint."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import FakeClock
+from tests.web.stand import REFUSED, planned, standing
+
+DOC = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+OPEN = {"labels", "phases", "facts"}  # whose keys are the configuration's and the run's
+
+
+def documented(heading: str):
+    """The JSON examples under a heading."""
+    section = DOC.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    return [json.loads(block) for block in re.findall(r"```json\n(.*?)```", section, re.DOTALL)]
+
+
+def keys(value, path: str = "") -> set[str]:
+    """Every key in a value, with the way to it."""
+    if isinstance(value, list):
+        return {key for part in value for key in keys(part, f"{path}[]")}
+    if not isinstance(value, dict) or path.rpartition(".")[2] in OPEN:
+        return set()
+    return {f"{path}.{key}" for key in value} | {key for name in value for key in keys(value[name], f"{path}.{name}")}
+
+
+@pytest.mark.parametrize(
+    ("heading", "path"),
+    [("GET /api/v1/checks", "/api/v1/checks"), ("GET /api/v1/checks/{name}", "/api/v1/checks/shop/checkout")],
+)
+async def test_the_keys_in_the_documentation_are_those_returned(clock: FakeClock, tmp_path: Path, heading, path):
+    async with standing(clock, tmp_path, planned("shop/checkout", labels={"tier": "1"})) as stand:
+        stand.run("shop/checkout", REFUSED, facts={"http.status": 503})
+        await stand.keep()
+        async with stand.client() as client:
+            value = await (await client.get(path)).json()
+    assert keys(documented(heading)[0]) == keys(value)
+
+
+async def test_every_endpoint_is_documented(clock: FakeClock, tmp_path: Path):
+    table = set(re.findall(r"^\| (GET|POST) \| `([^`]+)` \|", DOC, re.MULTILINE))
+    async with standing(clock, tmp_path) as stand:
+        routes = {
+            (route.method, route.resource.canonical)
+            for route in stand.app().router.routes()
+            if route.resource is not None and route.method != "HEAD"
+        }
+    assert routes - {("GET", "/static/{name}")} == table
+
+
+def test_the_identity_of_an_incident_fits_its_instant():
+    """2026-11-22T03:28:50.020Z is 1795318130020 (date -u -d @1795318130)."""
+    incident = documented("GET /api/v1/checks")[0]["checks"][0]["incident"]
+    assert incident["id"].endswith("@1795318130020")
