@@ -238,10 +238,6 @@ _HISTOGRAM_LINES = len(BUCKETS) + 3
 
 def _histograms(series: list[_Series]) -> Iterator[str]:
     for part in slices(series, _HISTOGRAM_LINES):
-        counts = [(*one.buckets, one.buckets[-1], one.sum) for one in part]
         yield "".join(
-            [
-                _HISTOGRAM.replace("\0", one.labels.replace("%", "%%")) % each
-                for one, each in zip(part, counts, strict=True)
-            ]
+            [(_HISTOGRAM % (*one.buckets, one.buckets[-1], one.sum)).replace("\0", one.labels) for one in part]
         )

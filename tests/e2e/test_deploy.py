@@ -63,6 +63,8 @@ class Stack:
 
     async def get(self, url: str, **parameters: str) -> Any:
         async with aiohttp.ClientSession() as session, session.get(url, params=parameters) as response:
+            if response.status == 503:
+                raise ConnectionError(f"{url} is not ready")
             return await response.json(content_type=None)
 
     async def query(self, expr: str) -> list[dict[str, Any]]:

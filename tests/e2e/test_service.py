@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -95,11 +96,11 @@ class Service:
         async with self.session.get(f"http://127.0.0.1:{self.port}{path}") as response:
             return response.status, await response.text()
 
-    async def check(self, name: str) -> dict:
+    async def check(self, name: str) -> Any:
         return json.loads((await self.get(f"/api/v1/checks/{name}"))[1])
 
     async def level(self, name: str) -> str:
-        return (await self.check(name))["level"]
+        return str((await self.check(name))["level"])
 
     async def metric(self, series: str) -> float | None:
         for line in (await self.get("/metrics"))[1].splitlines():
@@ -110,7 +111,7 @@ class Service:
     async def is_up(self) -> bool:
         return await self.level("site") == "up"
 
-    def rows(self, statement: str) -> list[tuple]:
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
         with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as connection:
             rows = connection.execute(statement).fetchall()
         connection.close()
@@ -190,7 +191,7 @@ async def test_a_full_disk_silences_nothing_and_loses_nothing(service: Service) 
         subprocess.run(["prlimit", "--pid", str(service.process.pid), f"--fsize={size}"], check=True)
 
     async def stored() -> bool:
-        return service.rows("SELECT count(*) FROM runs")[0][0] > 2
+        return bool(service.rows("SELECT count(*) FROM runs")[0][0] > 2)
 
     await until(stored, "results are stored")
     limit_files("1024:unlimited")

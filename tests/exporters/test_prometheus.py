@@ -5,10 +5,11 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.metrics_core import Metric
@@ -373,6 +374,7 @@ TEXTS = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["
 NUMBERS = st.one_of(st.floats(), st.integers(-(2**53), 2**53))
 
 
+@example(name='50% "off" %s', label="a\\\nb", subject="\\n", duration=0.1, expiry=math.nan)
 @given(name=TEXTS.filter(bool), label=TEXTS, subject=TEXTS, duration=st.floats(0, 1e6), expiry=NUMBERS)
 def test_whatever_is_in_labels_and_values_reads_back(name, label, subject, duration, expiry):
     facts = {**FACTS, "tls.subject": subject, "tls.not_after": expiry, "http.bytes": 3}
@@ -451,6 +453,19 @@ def test_every_series_has_help_and_a_name_of_its_own():
         assert family.help.endswith(".")
         assert family.name.endswith("_total") is (family.type == "counter")
         assert family.name.endswith("_info") is (family.type == "info")
+
+
+HTTP_FACTS = {name: fact for name, fact in FACTS.items() if not name.startswith("tls.")}
+TCP_FACTS = {"net.family": 4}
+
+
+@pytest.mark.parametrize(
+    ("type_", "facts", "lines"), [("http", FACTS, 52), ("http", HTTP_FACTS, 47), ("tcp", TCP_FACTS, 34)]
+)
+def test_a_check_costs_as_many_series_as_the_documentation_says(type_, facts, lines):
+    exposed = text(fed(good(**facts), checks=configured(type=type_)))
+    assert sum(not line.startswith("#") for line in exposed.splitlines()) == lines
+    assert re.search(rf"\b{lines}\b", (Path(__file__).parents[2] / "docs/metrics.md").read_text())
 
 
 async def test_it_is_a_sink():
