@@ -66,7 +66,8 @@ def validate(config: Path) -> None:
     """
     loaded = _load(config)
     receivers = f", {len(loaded.receivers)} receivers" if loaded.receivers else ""
-    click.echo(f"{config}: {len(loaded.checks)} checks{receivers}: valid")
+    checks = f"{len(loaded.checks)} check{'' if len(loaded.checks) == 1 else 's'}"
+    click.echo(f"{config}: {checks}{receivers}: valid")
 
 
 @main.command()

@@ -1,101 +1,124 @@
-"""First a row, then a message; and a message all the same while there can be no row."""
+"""First a row, then a message; and a message all the same while there can be no row. On a real database."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from checks.core.result import Result
+from probe.clock import SystemClock
 from probe.engine.record import Recorder
-from probe.store.base import Delivery, Entry, Outcome, StoreError
-from tests.conftest import FakeClock, settled
+from probe.store.base import Delivery, Entry, Outcome
+from probe.store.sql import SqlStore
+from probe.store.sqlite import SqliteDriver
 from tests.engine.test_deliver import notice
 from thresholds.base import Event, Level, State, Transition, Verdict
 
-
-class Disk:
-    """A disk that may be full: keeps what reaches it, as the store's methods give it."""
-
-    def __init__(self) -> None:
-        self.full = False
-        self.rows: list[str] = []
-
-    async def append(self, entries: Sequence[Entry]) -> None:
-        self._room()
-        self.rows += [entry.verdict.result.check for entry in entries]
-
-    async def settle(self, deliveries: Sequence[Delivery]) -> None:
-        self._room()
-        self.rows += [f"{delivery.notice.id} {delivery.outcome}" for delivery in deliveries]
-
-    def _room(self) -> None:
-        if self.full:
-            raise StoreError("disk full")
+ROOM = 100_000  # pages: as good as no limit
 
 
-def entry(check: str, *receivers: str, transition: bool = False) -> Entry:
-    moved = Transition(check, 1, 1, Level.UP, Level.DOWN, Event.OPENED, f"{check}@1", 1, "refused")
-    verdict = Verdict(Result(check, 1, 0.1), Level.DOWN, "", State(), moved if transition or receivers else None)
+def entry(check: str, *receivers: str, at_ms: int = 1) -> Entry:
+    moved = Transition(check, at_ms, at_ms, Level.UP, Level.DOWN, Event.OPENED, f"{check}@1", 1, "refused")
+    verdict = Verdict(Result(check, at_ms, 0.1), Level.DOWN, "", State(), moved if receivers else None)
     return Entry(verdict, notice("opened", f"{check}@1") if receivers else None, receivers)
 
 
-class Desk:
-    """A Recorder on a disk, and what comes out of it."""
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.01)
 
-    def __init__(self, clock: FakeClock, size: int = 1000) -> None:
-        self.disk = Disk()
+
+class Desk:
+    """A Recorder on a database whose disk can be full, and what comes out of it."""
+
+    def __init__(self, driver: SqliteDriver, size: int = 1000) -> None:
+        self.driver = driver
+        self.store = SqlStore(driver)
         self.delivered: list[str] = []
         self.trouble: list[str] = []
-        self.recorder = Recorder(self.disk, clock, self._deliver, self.trouble.append, size=size)  # type: ignore[arg-type]
+        self.recorder = Recorder(self.store, SystemClock(), self._deliver, self.trouble.append, size=size)
         self.task = asyncio.create_task(self.recorder.pump.run())
 
     def _deliver(self, delivery: Delivery) -> None:
-        assert self.disk.full or delivery.notice.check in self.disk.rows
         self.delivered.append(f"{delivery.notice.check} to {delivery.receiver}")
+
+    async def disk(self, *, full: bool) -> None:
+        """Let the file grow no more, or again."""
+        assert self.driver._writer is not None
+        pages = 1 if full else ROOM  # SQLite takes the file's present size for a smaller limit
+        cursor = await self.driver._writer.execute(f"PRAGMA max_page_count = {pages}")
+        await cursor.close()
+
+    async def drained(self) -> None:
+        async with asyncio.timeout(20):
+            await self.recorder.pump.drain()
+
+    async def kept(self, check: str) -> int:
+        return len(await self.store.results(check, 0, 1 << 60, 1000))
 
 
 @pytest.fixture
-async def desk(clock: FakeClock):
-    desk = Desk(clock)
-    await settled()
+async def driver(tmp_path: Path) -> AsyncIterator[SqliteDriver]:
+    driver = SqliteDriver(tmp_path / "probe.db")
+    await driver.open()
+    yield driver
+    await driver.close()
+
+
+@pytest.fixture
+async def desk(driver: SqliteDriver) -> AsyncIterator[Desk]:
+    desk = Desk(driver)
     yield desk
     desk.task.cancel()
 
 
-async def test_people_are_told_after_the_row_is_written(desk: Desk, clock: FakeClock) -> None:
+def bulky(number: int) -> Entry:
+    """A result that takes more than a page: a full disk has no room for it."""
+    one = entry(f"bulky-{number}")
+    facts = {"http.excerpt": "x" * 9000 + str(number)}
+    return replace(one, verdict=replace(one.verdict, result=replace(one.verdict.result, facts=facts)))
+
+
+async def test_people_are_told_after_the_row_is_written(desk: Desk) -> None:
     desk.recorder.record(entry("a", "chat", "oncall"))
     desk.recorder.record(entry("b"))
-    await settled()
     assert not desk.delivered
-    await clock.advance(1)
-    assert desk.disk.rows == ["a", "b"]
+    await desk.drained()
+    assert (await desk.kept("a"), await desk.kept("b")) == (1, 1)
+    assert [delivery.receiver for delivery in await desk.store.pending()] == ["chat", "oncall"]
     assert desk.delivered == ["a to chat", "a to oncall"]
 
 
-async def test_a_full_disk_keeps_nobody_from_being_told_once(desk: Desk, clock: FakeClock) -> None:
-    desk.disk.full = True
+async def test_a_full_disk_keeps_nobody_from_being_told_once(desk: Desk) -> None:
+    await desk.disk(full=True)
+    desk.recorder.record(bulky(1))
     desk.recorder.record(entry("a", "chat"))
-    await clock.advance(120)
+    await eventually(lambda: desk.recorder.pump.failures >= 2)
     assert desk.delivered == ["a to chat"]
-    assert set(desk.trouble) == {"disk full"}
+    assert "full" in desk.trouble[0]
+    assert await desk.kept("a") == 0
     desk.recorder.settle(Delivery(notice("opened", "a@1"), "chat", Outcome.DELIVERED))
-    desk.disk.full = False
-    await clock.advance(30)
+    await desk.disk(full=False)
+    await desk.drained()
     assert desk.delivered == ["a to chat"]
-    assert desk.disk.rows == ["a", "a@1-opened-0 delivered"]
     assert desk.trouble[-1] == ""
+    assert await desk.kept("a") == 1
+    assert not await desk.store.pending()
 
 
-async def test_transitions_outlive_results_in_memory(clock: FakeClock) -> None:
-    desk = Desk(clock, size=10)
-    desk.disk.full = True
+async def test_transitions_outlive_results_in_memory(driver: SqliteDriver) -> None:
+    desk = Desk(driver, size=10)
+    await desk.disk(full=True)
     desk.recorder.record(entry("first", "chat"))
     for number in range(100):
-        desk.recorder.record(entry(f"r{number}"))
-    await clock.advance(1)
-    desk.disk.full = False
-    await clock.advance(60)
+        desk.recorder.record(bulky(number))
+    await eventually(lambda: desk.recorder.pump.failures >= 1)
+    await desk.disk(full=False)
+    await desk.drained()
     desk.task.cancel()
-    assert desk.disk.rows[0] == "first"
-    assert len(desk.disk.rows) == 11
+    assert await desk.kept("first") == 1
+    assert [await desk.kept(f"bulky-{number}") for number in (0, 89, 90, 99)] == [0, 0, 1, 1]
     assert desk.recorder.pump.dropped == 90
