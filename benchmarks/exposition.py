@@ -1,23 +1,23 @@
 """What a scrape costs: processor time, size, and the longest piece that the event loop waits for.
 
-    python benchmarks/exposition.py [checks]
+    python benchmarks/exposition.py [--short] [checks]
 
 Every check is an HTTPS one with all of its series; each pass takes a verdict of each check, then renders them all.
 """
 
 from __future__ import annotations
 
+import argparse
 import random
-import sys
 import time
 from dataclasses import dataclass, field
 
+from benchmarks.report import Table, middle, percentile
 from checks.core.base import CheckSpec
 from checks.core.result import Fact, Result
 from exporters.prometheus import CheckSeries
 from thresholds.base import Level, State, Verdict
 
-PASSES = 5
 LABELS = {"env": "prod", "tier": "1"}
 
 
@@ -69,30 +69,46 @@ def verdict(number: int, now_ms: int) -> Verdict:
     return Verdict(result, Level.UP, "", State(Level.UP, now_ms, Level.UP, now_ms))
 
 
-def main(checks: int) -> None:
+def measure(checks: int, passes: int) -> Table:
+    """Processor time of `passes` rounds of verdicts and scrapes."""
     series = CheckSeries()
     series.set_checks({one.spec.name: one for one in map(described, range(checks))})
     verdicts = [verdict(number, time.time_ns() // 1_000_000) for number in range(checks)]
-    print(f"{checks} HTTPS checks, processor time of {PASSES} passes")
-    for _ in range(PASSES):
+    recorded, rendered, pieces, size, lines = [], [], [], 0, 0
+    for _ in range(passes):
         began = time.thread_time()
         series.record(verdicts)
-        recorded = time.thread_time() - began
-        pieces, size, lines = [], 0, 0
+        recorded.append((time.thread_time() - began) / checks * 1e6)
+        made, size, lines = [], 0, 0
         began = time.thread_time()
         for chunk in series.render(openmetrics=True):
-            pieces.append(time.thread_time() - began)
+            made.append(time.thread_time() - began)
             size += len(chunk)
             lines += chunk.count(b"\n")
             began = time.thread_time()
-        pieces.sort()
-        print(
-            f"record {recorded / checks * 1e6:.1f} us a verdict | render {sum(pieces):.2f} s, {lines:,} lines, "
-            f"{size / 1e6:.0f} MB, {sum(pieces) / lines * 1e6:.2f} us a line | {len(pieces)} pieces: "
-            f"p50 {pieces[len(pieces) // 2] * 1e3:.2f}, p99 {pieces[len(pieces) * 99 // 100] * 1e3:.2f}, "
-            f"longest {pieces[-1] * 1e3:.2f} ms"
-        )
+        rendered.append(sum(made))
+        pieces += made
+    rows = [
+        ["take a verdict", f"{middle(recorded, 1)} us", ""],
+        ["render all", f"{middle(rendered)} s", f"{lines:,} lines, {size / 1e6:.0f} MB"],
+        ["a line", f"{middle([one / lines * 1e6 for one in rendered])} us", ""],
+        [
+            "the loop waits for one piece",
+            f"p50 {percentile(pieces, 0.5) * 1e3:.2f} ms",
+            f"p99 {percentile(pieces, 0.99) * 1e3:.2f}, longest {max(pieces) * 1e3:.2f} ms",
+        ],
+    ]
+    notes = [f"processor time, medians (lowest-highest) of {passes} passes"]
+    return Table(f"A scrape of {checks:,} HTTPS checks", ["what", "figure", "beside it"], rows, notes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("checks", type=int, nargs="?", default=20_000, help="how many (20,000)")
+    parser.add_argument("--short", action="store_true", help="5 passes rather than 15")
+    options = parser.parse_args()
+    print(measure(options.checks, 5 if options.short else 15).markdown())
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)
+    main()

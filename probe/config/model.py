@@ -15,7 +15,7 @@ from thresholds.base import Policy
 Network = IPv4Network | IPv6Network
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Planned:
     """One check with everything that it inherits: what to run, how to judge it, whose it is."""
 
@@ -30,6 +30,9 @@ class Planned:
     @property
     def name(self) -> str:
         return self.spec.name
+
+    def __repr__(self) -> str:
+        return f"Planned({self.name!r})"  # an address or a label may hold a secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Retention:
     size: int = 4 << 30  # bytes of the database file
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Config:
     """A whole configuration, ready to run."""
 
@@ -69,3 +72,6 @@ class Config:
     token: str = ""  # protects what changes something; "" when none is set
     secrets: frozenset[str] = frozenset()  # every value that must not be shown
     warnings: tuple[str, ...] = ()  # "file:line:column: ..." of what is allowed and probably not meant
+
+    def __repr__(self) -> str:
+        return f"Config({str(self.path)!r}, {len(self.checks)} checks)"  # anything else may hold a secret

@@ -1,0 +1,193 @@
+"""What the store takes: appending with every batch on disk, the size of a row, one check's day, and a pruned slice.
+
+    python benchmarks/store.py [--short] [--rows 1000000] [--folder DIRECTORY]
+
+Through the store's public methods alone. Rows are HTTPS runs as the prober makes them, in the order of their instants.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
+from itertools import islice
+from pathlib import Path
+
+from benchmarks.processes import MeasurementError, end_on_sigterm
+from benchmarks.report import Table, percentile, progress
+from checks.core.result import Fact, Result
+from probe.store.base import Entry, Store
+from probe.store.sqlite import open_store
+from thresholds.base import Level, State, Verdict
+
+CHECKS = 100
+EVERY_MS = 60_000
+DAY_MS = 86_400_000
+BEGAN_MS = 1_700_000_000_000
+BATCHES = (100, 1_000)
+_FILL = 2_000  # rows in a batch of the engine's
+_SLICE = 2_000  # results that the engine deletes in one transaction
+_SLICES = 50
+_QUERIES = 200
+
+
+def entries(chance: random.Random) -> Iterator[Entry]:
+    """Runs of all checks, minute after minute, without end."""
+    since = State(Level.UP, BEGAN_MS, Level.UP, BEGAN_MS)
+    minute = 0
+    while True:
+        for number in range(CHECKS):
+            at_ms = BEGAN_MS + minute * EVERY_MS + number * (EVERY_MS // CHECKS)
+            result = run(number, at_ms, chance)
+            yield Entry(Verdict(result, Level.UP, "", since))
+        minute += 1
+
+
+def run(number: int, at_ms: int, chance: random.Random) -> Result:
+    """An HTTPS run that went well: lengths differ each time, nearly all facts stay."""
+    phases = {name: chance.lognormvariate(-4, 1) for name in ("dns", "connect", "tls", "ttfb", "transfer")}
+    facts: dict[str, Fact] = {
+        "http.url": f"https://shop.example/{number}",
+        "http.redirects": 0,
+        "net.address": "192.0.2.10",
+        "net.family": 4,
+        "timing": "kernel",
+        "tls.version": "TLSv1.3",
+        "tls.cipher": "TLS_AES_256_GCM_SHA384",
+        "tls.not_after": 1_800_000_000.0,
+        "tls.chain_not_after": 1_800_000_000.0,
+        "tls.days_left": round((1_800_000_000 - at_ms / 1000) / 86400, 3),
+        "tls.fingerprint": f"{number:064x}",
+        "tls.subject": "CN=shop.example",
+        "tls.issuer": "CN=R11,O=Let's Encrypt,C=US",
+        "tls.sans": "shop.example,www.shop.example",
+        "http.status": 200,
+        "http.version": "1.1",
+        "http.content_length": 5120,
+        "http.content_type": "text/html",
+        "http.bytes": 5120,
+    }
+    return Result(f"shop/check-{number}", at_ms, sum(phases.values()), phases, facts)
+
+
+async def appended(store: Store, rows: Iterator[Entry], count: int, batch: int) -> list[float]:
+    """Seconds that each batch took, until it was on disk; making the rows is not counted."""
+    took = []
+    for _ in range(count // batch):
+        made = list(islice(rows, batch))
+        began = time.perf_counter()
+        await store.append(made)
+        took.append(time.perf_counter() - began)
+    return took
+
+
+async def append_rows(store: Store, rows: Iterator[Entry], count: int) -> list[list[str]]:
+    """Figures for each size of a batch, a few times in turn."""
+    took: dict[int, list[float]] = {batch: [] for batch in BATCHES}
+    for _ in range(5):
+        for batch in BATCHES:
+            took[batch] += await appended(store, rows, count // 5, batch)
+    return [
+        [
+            f"append, {batch:,} a batch",
+            f"{batch * len(times) / sum(times):,.0f} rows/s",
+            f"a batch on disk: p50 {ms(times, 0.5)}, p99 {ms(times, 0.99)}",
+        ]
+        for batch, times in took.items()
+    ]
+
+
+async def filled(store: Store, rows: Iterator[Entry], wanted: int, already: int) -> int:
+    """Fill up to `wanted` rows; how many there are."""
+    count = already
+    while count < wanted:
+        size = min(_FILL, wanted - count)
+        await store.append(list(islice(rows, size)))
+        count += size
+        if count % 100_000 < _FILL:
+            progress(f"{count:,} rows")
+    return count
+
+
+async def query_row(store: Store, rows: int, chance: random.Random) -> list[str]:
+    """One check's results of one day, of random checks and days."""
+    days = max(1, rows * EVERY_MS // (CHECKS * DAY_MS))
+    took, found = [], []
+    for _ in range(_QUERIES):
+        name, since = f"shop/check-{chance.randrange(CHECKS)}", BEGAN_MS + chance.randrange(days) * DAY_MS
+        began = time.perf_counter()
+        results = await store.results(name, since, since + DAY_MS, 100_000)
+        took.append(time.perf_counter() - began)
+        found.append(len(results))
+    if not min(found):
+        raise MeasurementError("a query of one day found nothing; more rows are needed: --rows")
+    what = f"{percentile(found, 0.5):,.0f} results of one check and day, among {rows:,}"
+    return ["read " + what, f"p50 {ms(took, 0.5)}", f"p99 {ms(took, 0.99)}"]
+
+
+async def prune_row(store: Store) -> list[str]:
+    """Slices as the engine deletes them, oldest first."""
+    took = []
+    for _ in range(_SLICES):
+        began = time.perf_counter()
+        deleted = await store.prune(BEGAN_MS + 1000 * DAY_MS, _SLICE)
+        took.append(time.perf_counter() - began)
+        if deleted < _SLICE:
+            raise MeasurementError("too few rows to prune; more are needed: --rows")
+    return [f"prune a slice of {_SLICE:,}", f"p50 {ms(took, 0.5)}", f"p99 {ms(took, 0.99)}"]
+
+
+def ms(values: Sequence[float], share: float) -> str:
+    return f"{percentile(values, share) * 1000:.1f} ms"
+
+
+async def measure(wanted: int, folder: Path) -> Table:
+    """All figures, over a new database in `folder`."""
+    chance = random.Random(1)
+    rows = entries(chance)
+    async with AsyncExitStack() as stack:
+        store = await open_store(f"sqlite:{folder / 'benchmark.db'}")
+        stack.push_async_callback(store.close)
+        each = max(5 * max(BATCHES), wanted // 10)
+        figures = await append_rows(store, rows, each)
+        count = await filled(store, rows, wanted, len(BATCHES) * each)
+        size = await store.size()
+        figures.append(["size", f"{size / count:.0f} bytes a row", f"{size / 1e6:,.0f} MB for {count:,} rows"])
+        figures.append(await query_row(store, count, chance))
+        figures.append(await prune_row(store))
+    kind = filesystem(folder)
+    return Table("The store, SQLite", ["what", "figure", "beside it"], figures, [f"every batch synced to {kind}"])
+
+
+def filesystem(folder: Path) -> str:
+    """What kind of file system a folder is on: a sync to memory costs nothing."""
+    best, kind = "", "an unknown file system"
+    for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
+        _, mount, name = line.split()[:3]
+        if folder.resolve().is_relative_to(mount) and len(mount) >= len(best):
+            best, kind = mount, name
+    return kind
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--short", action="store_true", help="300,000 rows")
+    parser.add_argument("--rows", type=int, help="rows in the store when it is read (1,000,000)")
+    parser.add_argument("--folder", help="where the database is made: the disk that is measured")
+    options = parser.parse_args()
+    end_on_sigterm()
+    with tempfile.TemporaryDirectory(prefix="probe-benchmark-", dir=options.folder) as folder:
+        rows = options.rows or (300_000 if options.short else 1_000_000)
+        print(asyncio.run(measure(rows, Path(folder))).markdown())
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (MeasurementError, KeyboardInterrupt) as error:
+        sys.exit(str(error) or "interrupted")

@@ -1,0 +1,240 @@
+"""One TCP connection of a check over a socket of our own, with the kernel's word on when bytes arrived.
+
+The instants come from SO_TIMESTAMPNS and TCP_INFO where the system has them: a busy event loop of ours is then not
+part of anybody's latency. The caller sets the deadline; every await here may be cut off, and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+import time
+from types import TracebackType
+from typing import Self
+
+from checks.core.kernel import STAMP_SPACE, arrival, ask_for_stamps, connect_time
+from checks.core.peer import PeerError, peer_name
+from checks.core.poller import END_EVENTS, READ_EVENTS, WRITE_EVENTS, Poller
+from checks.core.result import Fact
+
+CHUNK = 65536  # bytes per read
+_FAIR = 524288  # bytes that are taken in one go
+
+
+class Connection:
+    """A stream of bytes to a target. `received_at` is the instant, on the monotonic clock, of what recv() gave last."""
+
+    __slots__ = (
+        "_facts",
+        "_fd",
+        "_incoming",
+        "_outgoing",
+        "_poller",
+        "_readable",
+        "_sock",
+        "_tls",
+        "_waiter",
+        "_wanted",
+        "_winding_down",
+        "_yielded_at",
+        "connected_at",
+        "peer",
+        "received",
+        "received_at",
+    )
+
+    def __init__(self, sock: socket.socket, peer: str, poller: Poller, facts: dict[str, Fact]) -> None:
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._poller = poller
+        self._facts = facts
+        self._waiter: asyncio.Future[None] | None = None
+        self._wanted = 0  # the events that wake the waiter
+        self._readable = self._winding_down = False
+        self._tls: ssl.SSLObject | None = None
+        self.peer = peer
+        self._yielded_at = 0
+        self.received = 0  # bytes off the wire
+        self.connected_at = self.received_at = 0.0
+
+    @classmethod
+    async def dial(cls, poller: Poller, address: str, port: int, facts: dict[str, Fact]) -> Self:
+        """Connect to an IP address; raises PeerError. `facts` learns whose clock is used: `timing`."""
+        peer = peer_name(address, port)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        except OSError as error:
+            raise PeerError(error.errno or errno.EIO, peer) from error
+        connection = cls(sock, peer, poller, facts)
+        try:
+            await connection._connect((address, port))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Idempotent; what is unread is dropped."""
+        self._poller.forget(self._fd)
+        self._fd = -1  # the number may be another connection's by now
+        self._sock.close()
+
+    async def recv(self) -> bytes:
+        """The next bytes, b"" at the end of the stream. Raises PeerError, or ssl.SSLError under TLS."""
+        if self._tls is None:
+            return await self._receive()
+        while True:
+            try:
+                return self._tls.read(CHUNK)
+            except ssl.SSLWantReadError:
+                await self._flush()  # an answer to a key update
+                data = await self._receive()
+                if not data:
+                    return b""  # many servers close without a word; lengths and chunks tell whether all came
+                self._incoming.write(data)
+            except ssl.SSLZeroReturnError:
+                return b""
+
+    async def send(self, data: bytes) -> None:
+        """All of `data` to the kernel. Raises PeerError."""
+        if self._tls is None:
+            await self._send(data)
+        else:
+            self._tls.write(data)
+            await self._flush()
+
+    async def start_tls(self, context: ssl.SSLContext, server_name: str) -> tuple[ssl.SSLObject, float]:
+        """The TLS state after a handshake, and the instant at which it was done.
+
+        Raises PeerError, ssl.SSLError, and EOFError where the server hangs up.
+        """
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+        woken = time.monotonic()
+        while True:
+            try:
+                tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._flush()
+                data = await self._receive()
+                if not data:
+                    raise EOFError(f"connection closed by {self.peer}") from None
+                woken = time.monotonic()
+                self._incoming.write(data)
+            except ssl.SSLError:
+                self._alert()
+                raise
+            else:
+                break
+        await self._flush()
+        self._tls = tls
+        # What the loop did between the arrival of the last message and our turn is not the server's time.
+        return tls, (self.received_at or woken) + (time.monotonic() - woken)
+
+    def _alert(self) -> None:
+        """Tell the server why we leave; best effort, nothing waits for it."""
+        try:
+            self._sock.send(self._outgoing.read())
+        except OSError:
+            return
+
+    async def _flush(self) -> None:
+        if self._outgoing.pending:
+            await self._send(self._outgoing.read())
+
+    async def _connect(self, address: tuple[str, int]) -> None:
+        sock = self._sock
+        began = time.monotonic()
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            ask_for_stamps(sock)
+            code = sock.connect_ex(address)
+            self._poller.watch(self._fd, self._notice)
+            if code == errno.EINPROGRESS:
+                await self._event(WRITE_EVENTS)
+                code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        except OSError as error:
+            raise PeerError(error.errno or errno.EIO, self.peer) from error
+        if code:
+            raise PeerError(code, self.peer)
+        now = time.monotonic()
+        trip = connect_time(sock)
+        if trip is not None and trip <= now - began:
+            self.connected_at = began + trip
+            self._facts["timing"] = "kernel"
+        else:
+            self.connected_at = now
+            self._facts["timing"] = "loop"
+
+    async def _send(self, data: bytes) -> None:
+        rest: bytes | memoryview = data
+        while True:
+            try:
+                sent = self._sock.send(rest)
+            except BlockingIOError:
+                await self._event(WRITE_EVENTS)
+                continue
+            except OSError as error:
+                raise PeerError(error.errno or errno.EIO, self.peer) from error
+            if sent == len(rest):
+                return
+            rest = memoryview(rest)[sent:]
+
+    async def _receive(self) -> bytes:
+        """Bytes off the wire with their stamp, b"" at the end."""
+        while True:
+            if not self._readable:
+                await self._event(READ_EVENTS)
+            elif self.received - self._yielded_at > _FAIR:
+                self._yielded_at = self.received
+                await asyncio.sleep(0)  # who sends faster than we read must not keep the loop from the others
+            try:
+                data, ancillary, _, _ = self._sock.recvmsg(CHUNK, STAMP_SPACE)
+            except BlockingIOError:
+                self._readable = False
+                continue
+            except OSError as error:
+                raise PeerError(error.errno or errno.EIO, self.peer) from error
+            # A short read has emptied the socket: the next edge tells of more. Only the end has been told already.
+            self._readable = len(data) == CHUNK or self._winding_down
+            if data:
+                self.received += len(data)
+                self._stamp(ancillary)
+            return data
+
+    def _stamp(self, ancillary: list[tuple[int, int, bytes]]) -> None:
+        now = time.monotonic()
+        arrived = arrival(ancillary, now, self.connected_at)
+        if arrived is None:
+            self._facts["timing"] = "loop"
+            arrived = now
+        self.received_at = arrived
+
+    async def _event(self, wanted: int) -> None:
+        """Wait for the next edge of one of these events."""
+        self._wanted = wanted
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _notice(self, events: int) -> None:
+        """The poller tells of an edge."""
+        if events & READ_EVENTS:
+            self._readable = True
+            if events & END_EVENTS:
+                self._winding_down = True
+        if self._waiter is not None and events & self._wanted and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,0 +1,52 @@
+"""What the kernel knows of when things happened on a socket, whatever our own event loop was busy with meanwhile."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+import time
+
+_LINUX = sys.platform == "linux"
+_TIMESTAMPNS = 35  # SO_TIMESTAMPNS of Linux, which the socket module of Python 3.11 does not name
+_STAMP = struct.Struct("@ll")  # struct timespec
+STAMP_SPACE = socket.CMSG_SPACE(_STAMP.size)
+_INFO_SIZE = 104
+_U32 = struct.Struct("@I")
+_RTT, _RETRANSMITS = 68, 100  # offsets of tcpi_rtt (us) and tcpi_total_retrans in struct tcp_info
+
+
+def ask_for_stamps(sock: socket.socket) -> None:
+    """Have every read of `sock` tell when its bytes arrived, where the system can."""
+    if _LINUX:
+        sock.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
+
+
+def arrival(ancillary: list[tuple[int, int, bytes]], now: float, earliest: float) -> float | None:
+    """When bytes arrived, on the monotonic clock; None where the kernel did not say, or said nonsense.
+
+    It stamps by the wall clock, so the age of the stamp is taken from `now`. Nothing arrives in the future or before
+    the `earliest` instant: then the wall clock was set meanwhile.
+    """
+    if not ancillary or len(ancillary[0][2]) != _STAMP.size:
+        return None
+    seconds, nanoseconds = _STAMP.unpack(ancillary[0][2])
+    age = (time.time_ns() - seconds * 1_000_000_000 - nanoseconds) / 1e9
+    return now - age if 0.0 <= age <= now - earliest else None
+
+
+def connect_time(sock: socket.socket) -> float | None:
+    """Seconds from our SYN to its answer; None where the kernel does not say.
+
+    After a repeated SYN its figure covers the last one alone, while the wait for it was real: None as well.
+    """
+    if not _LINUX:
+        return None
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_SIZE)
+    except OSError:
+        return None
+    if len(info) < _INFO_SIZE or _U32.unpack_from(info, _RETRANSMITS)[0]:
+        return None
+    microseconds: int = _U32.unpack_from(info, _RTT)[0]
+    return microseconds / 1e6 if microseconds else None

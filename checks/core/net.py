@@ -1,0 +1,172 @@
+"""How checks reach their targets: resolve, look at the network policy, connect, TLS. One timed phase each."""
+
+from __future__ import annotations
+
+import errno
+import ssl
+import time
+from asyncio import timeout
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import ip_address
+
+from checks.core.certificate import blame, certificate_facts, presented_chain, verified_chain
+from checks.core.connection import Connection
+from checks.core.peer import OURS, PeerError, peer_name
+from checks.core.policy import DEFAULT_DENY, DeniedError, Network, Policy, check_address
+from checks.core.poller import Poller
+from checks.core.resolve import NO_ADDRESS, Family, ResolveError, Resolver
+from checks.core.result import Trace
+from checks.core.tls import Contexts, TlsOptions
+
+__all__ = [
+    "DEFAULT_DENY",
+    "CertificateError",
+    "Connection",
+    "DeniedError",
+    "Family",
+    "Net",
+    "TlsOptions",
+    "check_address",
+]
+
+# A host with several addresses is not given up because the first one swallows packets.
+_PATIENCE = 3.0
+
+
+class CertificateError(Exception):
+    """The server's certificate is not accepted; says which and why."""
+
+
+class Net:
+    """The network as all checks share it. `deny` None is DEFAULT_DENY; `nameservers` empty is the system's."""
+
+    def __init__(
+        self,
+        *,
+        deny: Sequence[Network] | None = None,
+        allow: Sequence[Network] = (),
+        nameservers: Sequence[str] = (),
+    ) -> None:
+        self._policy = Policy(deny, allow)
+        self._resolver = Resolver(nameservers)
+        self._contexts = Contexts()
+        self._poller: Poller | None = None
+
+    async def close(self) -> None:
+        """End what is open; look-ups that still wait fail."""
+        self._resolver.close()
+        if self._poller is not None:
+            self._poller.close()
+            self._poller = None
+
+    async def connect(
+        self,
+        trace: Trace,
+        host: str,
+        port: int,
+        *,
+        tls: TlsOptions | None = None,
+        family: Family = "any",
+        alpn: tuple[str, ...] = (),
+    ) -> Connection:
+        """An open connection, to be closed by the caller's `with`. `host` is an IP address or an ASCII name.
+
+        Raises ResolveError, DeniedError, PeerError, CertificateError, ssl.SSLError, TlsFileError.
+        """
+        addresses = self._policy.permitted(await self._resolve(trace, host, family))
+        if self._poller is None:
+            self._poller = Poller()  # it belongs to the loop that the checks run on
+        connection = await _dial(self._poller, trace, addresses, port)
+        if tls is not None:
+            try:
+                await self._secure(self._poller, trace, connection, host, port, tls, alpn)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
+
+    async def _resolve(self, trace: Trace, host: str, family: Family) -> list[str]:
+        literal = _literal(host)
+        if literal is not None:
+            if family in ("ipv4", "ipv6") and (":" in literal) is (family == "ipv4"):
+                raise ResolveError(host, NO_ADDRESS, family)
+            return [literal]
+        with trace.timed("dns"):
+            return await self._resolver.lookup(host, family)
+
+    async def _secure(
+        self,
+        poller: Poller,
+        trace: Trace,
+        connection: Connection,
+        host: str,
+        port: int,
+        options: TlsOptions,
+        alpn: tuple[str, ...],
+    ) -> None:
+        context = await self._contexts.get(options, alpn)
+        name = options.server_name or host
+        with trace.timed("tls") as span:
+            try:
+                tls, span.ended = await connection.start_tls(context, name)
+            except ssl.SSLCertVerificationError as error:
+                chain = await self._look(poller, trace, port, options, name)
+                raise CertificateError(blame(error.verify_code, error.verify_message, chain, name)) from error
+        _keep(trace, tls)
+
+    async def _look(self, poller: Poller, trace: Trace, port: int, options: TlsOptions, name: str) -> Sequence[bytes]:
+        """The certificates of a server that we do not trust: OpenSSL kept none, so it is asked once more."""
+        careless = await self._contexts.get(options.model_copy(update={"verify": False}))
+        try:
+            with await Connection.dial(poller, str(trace.facts["net.address"]), port, {}) as connection:
+                tls, _ = await connection.start_tls(careless, name)
+                _keep(trace, tls)
+                return presented_chain(tls)
+        except (OSError, PeerError, EOFError):
+            return ()
+
+
+async def _dial(poller: Poller, trace: Trace, addresses: Sequence[str], port: int) -> Connection:
+    """The first address that takes the connection; raises the failure that says most about the target."""
+    facts = trace.facts
+    failures: list[PeerError] = []
+    with trace.timed("connect") as span:
+        for left, address in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
+            facts["net.address"] = address
+            facts["net.family"] = 6 if ":" in address else 4
+            try:
+                if left:
+                    async with timeout(_PATIENCE):
+                        connection = await Connection.dial(poller, address, port, facts)
+                else:
+                    connection = await Connection.dial(poller, address, port, facts)
+            except PeerError as error:
+                failures.append(error)
+            except TimeoutError:
+                failures.append(PeerError(errno.ETIMEDOUT, peer_name(address, port)))
+            else:
+                if failures:
+                    span.ended = connection.connected_at
+                else:
+                    span.arrived(connection.connected_at)
+                return connection
+        # That there is no IPv6 here says nothing about a target that refused over IPv4.
+        raise next((error for error in failures if error.code not in OURS), failures[-1])
+
+
+def _keep(trace: Trace, tls: ssl.SSLObject) -> None:
+    facts = trace.facts
+    cipher = tls.cipher()
+    facts["tls.version"] = tls.version() or ""
+    facts["tls.cipher"] = cipher[0] if cipher else ""
+    facts.update(certificate_facts(presented_chain(tls), verified_chain(tls), time.time()))
+
+
+@lru_cache(maxsize=4096)
+def _literal(host: str) -> str | None:
+    """The canonical form of an IP address; None for a name."""
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return None

@@ -1,0 +1,210 @@
+"""What is allowed and probably not meant: warnings, and the few errors that only the whole configuration shows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from checks.core.policy import denied_by
+from checks.core.units import format_duration
+from exporters.route import Route
+from probe.config.alerts import Alerts
+from probe.config.faults import Faults
+from probe.config.model import NetworkSettings, Planned
+from probe.config.plan import OURS, Origin, Planner
+from probe.config.problems import dotted, nearest
+from probe.config.sections import Settings
+from probe.config.tree import Path
+from thresholds.base import Level
+
+_SHORTEST_TOKEN = 16  # characters
+_ROUTED = ("check", "service", "owner", "type")  # what every check has, beside its labels
+
+
+def advise(faults: Faults, settings: Settings, network: NetworkSettings, planner: Planner, alerts: Alerts) -> None:
+    """Look at the whole, as far as it could be read."""
+    _listening(faults, settings)
+    grouped = _Grouped(faults)
+    for name, planned in planner.checks.items():
+        origin = planner.origins[name]
+        _times(grouped, planned, origin)
+        _limits(grouped, planned, origin)
+        _exposure(grouped, planned, origin)
+        _address(faults, network, planned, origin)
+    grouped.tell()
+    _politeness(faults, network, planner.checks.values())
+    _services(faults, planner)
+    _receivers(faults, alerts)
+    _routes(faults, alerts, planner.checks.values())
+
+
+@dataclass
+class _Grouped:
+    """One warning for one place, whatever the number of checks that inherit what stands there."""
+
+    faults: Faults
+    found: dict[tuple[Path, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def warn(self, path: Path, text: str, name: str) -> None:
+        self.found[path, text].append(name)
+
+    def tell(self) -> None:
+        for (path, text), names in self.found.items():
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            note = "" if path[:2] == ("checks", names[0]) and not more else f" (of {names[0]}{more})"
+            self.faults.warn(path, text + note)
+
+
+def _listening(faults: Faults, settings: Settings) -> None:
+    host, _ = settings.listen
+    if settings.token is None and not _loopback(host):
+        faults.warn(("listen",), "everybody who reaches this address may change things", "set a token")
+    if settings.token is not None and len(settings.token) < _SHORTEST_TOKEN:
+        faults.warn(("token",), f"a token of less than {_SHORTEST_TOKEN} characters can be guessed")
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _times(grouped: _Grouped, planned: Planned, origin: Origin) -> None:
+    spec = planned.spec
+    every = format_duration(spec.every)
+    if spec.timeout > spec.every:
+        text = f"longer than every, {every}: a run that takes so long makes the next one skip"
+        grouped.warn(origin.path_of("timeout"), text, spec.name)
+    # The engine repeats a failure only where half an interval, or the timeout, is left for it.
+    if spec.retries and spec.retry_after > spec.every - min(spec.timeout, spec.every / 2):
+        text = f"no retry fits before the next run: every is {every}"
+        grouped.warn(origin.path_of("confirm"), text, spec.name)
+
+
+def _limits(grouped: _Grouped, planned: Planned, origin: Origin) -> None:
+    """A run that takes longer than its timeout has failed: no threshold beyond it can say more."""
+    for threshold in planned.policy.thresholds:
+        if "." in threshold.metric:
+            continue
+        for key in ("degraded", "down"):
+            limit = getattr(threshold, key)
+            if limit is not None and limit >= planned.spec.timeout:
+                layer = next(layer for layer in origin.layers if threshold.metric in layer.said.thresholds)
+                path = (*layer.path, "thresholds", threshold.metric, key)
+                grouped.warn(path, f"never reached: timeout is {format_duration(planned.spec.timeout)}", planned.name)
+
+
+def _exposure(grouped: _Grouped, planned: Planned, origin: Origin) -> None:
+    check = planned.spec.check
+    path = (*origin.path, planned.type)
+    tls = getattr(check, "tls", None)
+    if getattr(tls, "verify", True) is False:
+        text = "certificates are not verified: an impostor is UP, too"
+        grouped.warn((*path, "tls", "verify"), text, planned.name)
+    if str(getattr(check, "url", "")).lower().startswith("http://"):
+        for key in ("basic", "bearer"):
+            if getattr(check, key, None) is not None:
+                grouped.warn((*path, key), "credentials travel unencrypted: the URL is http://", planned.name)
+
+
+def _address(faults: Faults, network: NetworkSettings, planned: Planned, origin: Origin) -> None:
+    host = planned.spec.check.host
+    if not (host[-1:].isdigit() or ":" in host):
+        return  # a name, which is looked at when it has been resolved
+    try:
+        rule = denied_by(host, network.deny, network.allow)
+    except ValueError:
+        return
+    if rule is not None:
+        message = f"{host} is denied by the network policy ({rule})"
+        faults.error((*origin.path, planned.type), message, "network.allow makes an exception", key=True)
+
+
+def _politeness(faults: Faults, network: NetworkSettings, checks: Iterable[Planned]) -> None:
+    if network.rate is None:
+        return
+    needed: dict[str, float] = defaultdict(float)
+    for planned in checks:
+        needed[planned.spec.check.host] += 1 / planned.spec.every
+    over = {host: rate for host, rate in needed.items() if rate > network.rate * 1.001}
+    if over:
+        host = max(over, key=over.__getitem__)
+        more = f"; {len(over) - 1} more hosts, too" if len(over) > 1 else ""
+        message = f"{network.rate:g}/s is less than the {over[host]:.3g}/s that the checks of {host} need{more}"
+        faults.warn(("network", "per_host", "rate"), message, "runs will be missed")
+
+
+def _services(faults: Faults, planner: Planner) -> None:
+    used = {planned.service for planned in planner.checks.values()}
+    if faults.report.errors:
+        return  # the check that uses it may be a faulty one
+    for name in planner.known_services:
+        if name not in used:
+            faults.warn(("services", name), "no check belongs to it", key=True)
+    if not planner.checks:
+        faults.warn((), "no checks: there is nothing to watch")
+
+
+def _receivers(faults: Faults, alerts: Alerts) -> None:
+    named = {name for _, route in alerts.routes for name in route.to}
+    if faults.report.errors:
+        return
+    if alerts.receivers and not alerts.routes:
+        faults.warn(("alerts", "receivers"), "nobody is told: there are no routes", "add routes: [{to: [NAME]}]")
+        return
+    for name in alerts.receivers:
+        if name not in named:
+            faults.warn(("alerts", "receivers", name), "no route leads to it", key=True)
+
+
+def _routes(faults: Faults, alerts: Alerts, checks: Iterable[Planned]) -> None:
+    if not alerts.routes:
+        return
+    values = _label_values(checks)
+    for path, route in alerts.routes:
+        for label, value in route.match.items():
+            if value and label not in {"type", "service"} and not value.startswith(OURS):
+                _matched(faults, (*path, "match", label), values, value)
+    _reach(faults, alerts.routes)
+
+
+def _matched(faults: Faults, path: Path, values: Mapping[str, Mapping[str, None]], value: str) -> None:
+    """Whether any check can match: a misspelt label would keep a route silent for ever."""
+    label = str(path[-1])
+    if label not in values:
+        word, words, message = label, list(values), "no check has this label"
+    elif value not in values[label]:
+        word, words, message = value, list(values[label]), f"no check has {label} {value}"
+    else:
+        return
+    near = nearest(word, words)
+    faults.warn(path, message, f"did you mean {near}?" if near else "")
+
+
+def _label_values(checks: Iterable[Planned]) -> dict[str, dict[str, None]]:
+    values: dict[str, dict[str, None]] = {name: {} for name in _ROUTED}
+    for planned in checks:
+        own = {"check": planned.name, "service": planned.service, "owner": planned.owner, "type": planned.type}
+        for label, value in (own | dict(planned.labels)).items():
+            values.setdefault(label, {})[value] = None
+    return values
+
+
+def _reach(faults: Faults, routes: Sequence[tuple[Path, Route]]) -> None:
+    """Routes after one that takes everything are never tried; without such a one some alerts reach nobody."""
+    catch_all = next((index for index, (_, route) in enumerate(routes) if _takes_all(route)), None)
+    if catch_all is None:
+        if not any(_takes_all(route, even_if_it_goes_on=True) for _, route in routes):
+            faults.warn(
+                ("alerts", "routes"), "an alert that no route matches is told to nobody", "end with {to: [NAME]}"
+            )
+        return
+    for path, _ in routes[catch_all + 1 :]:
+        faults.warn(path, f"never tried: {dotted(routes[catch_all][0])} takes everything")
+
+
+def _takes_all(route: Route, *, even_if_it_goes_on: bool = False) -> bool:
+    return not route.match and route.level is Level.DEGRADED and (even_if_it_goes_on or not route.go_on)

@@ -1,0 +1,58 @@
+"""What a check inherits: the nearest wins, check > service > defaults > built in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from probe.config.sections import Inherited
+from thresholds.base import Policy, Threshold
+
+_RETRY_AFTER = 2.0  # s, unless it is given
+_BUILT_IN = Inherited()
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """All that a check may inherit, settled. Lengths in seconds."""
+
+    every: float
+    timeout: float
+    retries: int
+    retry_after: float
+    policy: Policy
+    labels: Mapping[str, str]
+    owner: str
+    runbook: str
+    written: Mapping[str, int]  # which of the layers says it, by key: 0 is the nearest; absent where it is built in
+
+
+def settle(layers: Sequence[Inherited]) -> Effective:
+    """The layers, nearest first, as one."""
+    written: dict[str, int] = {}
+    labels: dict[str, str] = {}
+    thresholds: dict[str, Threshold] = {}
+    for index in range(len(layers) - 1, -1, -1):
+        layer = layers[index]
+        written |= dict.fromkeys(layer.model_fields_set, index)
+        labels |= layer.labels
+        thresholds |= layer.thresholds  # type: ignore[arg-type]  # the validator makes Thresholds of Limits
+
+    def said(key: str) -> Inherited:
+        return layers[written[key]] if key in written else _BUILT_IN
+
+    every, confirm = said("every").every, said("confirm").confirm
+    # What nobody chose gives way to a short interval.
+    timeout = said("timeout").timeout if "timeout" in written else min(_BUILT_IN.timeout, every)
+    after = confirm.after if "after" in confirm.model_fields_set else min(_RETRY_AFTER, every / 4)
+    return Effective(
+        every=every,
+        timeout=timeout,
+        retries=confirm.retries,
+        retry_after=after,
+        policy=Policy(tuple(thresholds.values()), said("down_after").down_after, said("up_after").up_after),
+        labels=labels,
+        owner=said("owner").owner,
+        runbook=said("runbook").runbook or "",
+        written=written,
+    )

@@ -1,0 +1,115 @@
+-- Every statement of the store by name, in the dialect that SQLite and PostgreSQL share.
+
+-- name: add_check
+INSERT INTO checks (name) VALUES ($1)
+ON CONFLICT (name) DO NOTHING
+
+-- name: add_shape
+INSERT INTO shapes (digest, used_ms, body) VALUES ($1, $2, $3)
+ON CONFLICT (digest) DO UPDATE SET used_ms = excluded.used_ms
+WHERE excluded.used_ms > shapes.used_ms
+
+-- name: add_result
+INSERT INTO results (
+    check_id, at_ms, attempt, level, provisional, duration_us, shape_id, measured, kind, phase, message, reason
+) VALUES (
+    (SELECT id FROM checks WHERE name = $1), $2, $3, $4, $5, $6,
+    (SELECT id FROM shapes WHERE digest = $7), $8, $9, $10, $11, $12
+)
+ON CONFLICT (check_id, at_ms, attempt) DO NOTHING
+
+-- A state from before the stored one arrives late and changes nothing. One from more than an hour before is not late:
+-- then the clock was wrong when the stored one was written, and it must not freeze the check until that hour comes.
+-- name: set_state
+INSERT INTO states (check_id, at_ms, body) VALUES ((SELECT id FROM checks WHERE name = $1), $2, $3)
+ON CONFLICT (check_id) DO UPDATE SET at_ms = excluded.at_ms, body = excluded.body
+WHERE excluded.at_ms >= states.at_ms OR excluded.at_ms < states.at_ms - 3600000
+
+-- name: add_transition
+INSERT INTO transitions (
+    check_id, at_ms, since_ms, level_before, level_after, event, incident, incident_since_ms, reason
+) VALUES ((SELECT id FROM checks WHERE name = $1), $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (check_id, at_ms, level_after) DO NOTHING
+
+-- name: add_notice
+INSERT INTO notices (id, incident, at_ms, ended_ms, body) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (id) DO NOTHING
+
+-- name: owe_delivery
+INSERT INTO deliveries (notice_seq, receiver, outcome, attempts, error, at_ms)
+VALUES ((SELECT seq FROM notices WHERE id = $1), $2, 'pending', 0, '', 0)
+ON CONFLICT (notice_seq, receiver) DO NOTHING
+
+-- What is settled is never owed again: a note about an earlier attempt that comes late changes nothing.
+-- name: settle_delivery
+INSERT INTO deliveries (notice_seq, receiver, outcome, attempts, error, at_ms, body)
+SELECT seq, $2, $3, $4, $5, $6, nullif($7, body) FROM notices WHERE id = $1
+ON CONFLICT (notice_seq, receiver) DO UPDATE SET
+    outcome = excluded.outcome, attempts = excluded.attempts, error = excluded.error,
+    at_ms = excluded.at_ms, body = excluded.body
+WHERE deliveries.outcome = 'pending' OR excluded.outcome <> 'pending'
+
+-- name: remember_told
+INSERT INTO told (incident, receiver, notice_seq, ended_ms)
+SELECT incident, $2, seq, ended_ms FROM notices WHERE id = $1
+ON CONFLICT (incident, receiver) DO UPDATE SET notice_seq = excluded.notice_seq, ended_ms = excluded.ended_ms
+WHERE excluded.notice_seq > told.notice_seq
+
+-- name: states
+SELECT c.name, s.body FROM states AS s JOIN checks AS c ON c.id = s.check_id ORDER BY c.name
+
+-- name: pending
+SELECT coalesce(d.body, n.body), d.receiver, d.outcome, d.attempts, d.error, d.at_ms
+FROM deliveries AS d JOIN notices AS n ON n.seq = d.notice_seq
+WHERE d.outcome = 'pending'
+ORDER BY d.notice_seq, d.receiver
+
+-- name: told
+SELECT coalesce(d.body, n.body), d.receiver, d.outcome, d.attempts, d.error, d.at_ms
+FROM told AS t
+JOIN notices AS n ON n.seq = t.notice_seq
+JOIN deliveries AS d ON d.notice_seq = t.notice_seq AND d.receiver = t.receiver
+WHERE t.ended_ms = 0 OR t.ended_ms >= $1
+ORDER BY t.notice_seq, t.receiver
+
+-- name: results
+SELECT
+    r.at_ms, r.attempt, r.level, r.provisional, r.duration_us, r.measured, r.kind, r.phase, r.message, r.reason,
+    r.shape_id, s.body
+FROM results AS r JOIN shapes AS s ON s.id = r.shape_id
+WHERE r.check_id = (SELECT id FROM checks WHERE name = $1) AND r.at_ms >= $2 AND r.at_ms < $3
+ORDER BY r.at_ms DESC, r.attempt DESC
+LIMIT $4
+
+-- name: transitions_of_check
+SELECT c.name, t.at_ms, t.since_ms, t.level_before, t.level_after, t.event, t.incident, t.incident_since_ms, t.reason
+FROM transitions AS t JOIN checks AS c ON c.id = t.check_id
+WHERE t.check_id = (SELECT id FROM checks WHERE name = $1) AND t.at_ms >= $2 AND t.at_ms < $3
+ORDER BY t.at_ms DESC, t.id DESC
+LIMIT $4
+
+-- name: transitions_of_all
+SELECT c.name, t.at_ms, t.since_ms, t.level_before, t.level_after, t.event, t.incident, t.incident_since_ms, t.reason
+FROM transitions AS t JOIN checks AS c ON c.id = t.check_id
+WHERE t.at_ms >= $1 AND t.at_ms < $2
+ORDER BY t.at_ms DESC, t.id DESC
+LIMIT $3
+
+-- name: forget_state
+DELETE FROM states WHERE check_id = (SELECT id FROM checks WHERE name = $1)
+
+-- name: prune_results
+DELETE FROM results WHERE (check_id, at_ms, attempt) IN (
+    SELECT check_id, at_ms, attempt FROM results WHERE at_ms < $1 ORDER BY at_ms LIMIT $2
+)
+
+-- name: prune_oldest_results
+DELETE FROM results WHERE (check_id, at_ms, attempt) IN (
+    SELECT check_id, at_ms, attempt FROM results ORDER BY at_ms LIMIT $1
+)
+
+-- `used_ms` lies at most a day behind the last use, so two days before the oldest result nothing refers to it.
+-- name: prune_shapes
+DELETE FROM shapes WHERE id IN (
+    SELECT id FROM shapes WHERE used_ms < (SELECT min(at_ms) FROM results) - 172800000 ORDER BY used_ms LIMIT $1
+)

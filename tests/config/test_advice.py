@@ -1,0 +1,141 @@
+"""Warnings: what is allowed and probably not meant, each told once, at its place."""
+
+import pytest
+
+TCP = "tcp: {host: a.example, port: 1}"
+CHECK = f"checks: {{a: {{{TCP}}}}}\n"
+EXPOSED = "1:9: listen: everybody who reaches this address may change things; set a token"
+OFTEN = f"checks:\n  a: {{every: 500ms, {TCP}}}\n  b: {{every: 1s, {TCP}}}\n"  # 3 runs a second
+CHAT = "receivers: {chat: {slack: {webhook: https://chat.example/x}}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "warnings"),
+    [
+        (CHECK, []),
+        ("instance: x\n", ["1:1: no checks: there is nothing to watch"]),
+        (f"listen: 0.0.0.0:80\n{CHECK}", [EXPOSED]),
+        (f"listen: probe.example:80\n{CHECK}", [EXPOSED]),
+        (f"listen: '[::1]:80'\n{CHECK}", []),
+        (f"listen: 127.9.9.9:80\n{CHECK}", []),
+        (f"listen: localhost:80\n{CHECK}", []),
+        (f"listen: 0.0.0.0:80\ntoken: {'t' * 16}\n{CHECK}", []),
+        (f"token: short\n{CHECK}", ["1:8: token: a token of less than 16 characters can be guessed"]),
+        (f"services: {{s: {{}}}}\n{CHECK}", ["1:12: services.s: no check belongs to it"]),
+        # times
+        (
+            f"checks: {{a: {{every: 5s, timeout: 6s, {TCP}}}}}",
+            ["1:34: checks.a.timeout: longer than every, 5 s: a run that takes so long makes the next one skip"],
+        ),
+        (f"checks: {{a: {{every: 5s, timeout: 5s, {TCP}}}}}", []),
+        (f"checks: {{a: {{every: 1s, {TCP}}}}}", []),
+        (
+            f"defaults: {{timeout: 20s}}\nchecks: {{a: {{every: 5s, {TCP}}}, b: {{every: 5s, {TCP}}}, c: {{{TCP}}}}}",
+            [
+                ("1:21: defaults.timeout: longer than every, 5 s: a run that takes so long makes the next one skip "
+                "(of a and 1 more)")
+            ],
+        ),
+        (
+            f"checks: {{a: {{every: 5s, confirm: {{after: 4s}}, {TCP}}}}}",
+            ["1:34: checks.a.confirm: no retry fits before the next run: every is 5 s"],
+        ),
+        (f"checks: {{a: {{every: 5s, timeout: 1s, confirm: {{after: 4s}}, {TCP}}}}}", []),
+        (f"checks: {{a: {{every: 5s, confirm: {{retries: 0, after: 4s}}, {TCP}}}}}", []),
+        (
+            f"checks: {{a: {{timeout: 5s, thresholds: {{total: {{degraded: 1s, down: 5s}}}}, {TCP}}}}}",
+            ["1:68: checks.a.thresholds.total.down: never reached: timeout is 5 s"],
+        ),
+        (
+            f"services: {{s: {{thresholds: {{connect: {{degraded: 30s}}}}}}}}\nchecks: {{a: {{service: s, {TCP}}}}}",
+            ["1:49: services.s.thresholds.connect.degraded: never reached: timeout is 10 s (of a)"],
+        ),
+        # exposure
+        (
+            "checks: {a: {http: {url: https://a.example, tls: {verify: false}}}}",
+            ["1:59: checks.a.http.tls.verify: certificates are not verified: an impostor is UP, too"],
+        ),
+        (
+            "checks: {a: {tcp: {host: a.example, port: 1, tls: {verify: false}}}}",
+            ["1:60: checks.a.tcp.tls.verify: certificates are not verified: an impostor is UP, too"],
+        ),
+        (
+            "checks: {a: {http: {url: http://a.example, bearer: x}}}",
+            ["1:52: checks.a.http.bearer: credentials travel unencrypted: the URL is http://"],
+        ),
+        (
+            "checks: {a: {http: {url: HTTP://a.example, basic: {username: a, password: b}}}}",
+            ["1:51: checks.a.http.basic: credentials travel unencrypted: the URL is http://"],
+        ),
+        ("checks: {a: {http: {url: https://a.example, bearer: x}}}", []),
+        # politeness
+        (
+            f"network: {{per_host: {{rate: 1/s}}}}\n{OFTEN}",
+            [
+                ("1:28: network.per_host.rate: 1/s is less than the 3/s that the checks of a.example need; "
+                "runs will be missed")
+            ],
+        ),
+        (f"network: {{per_host: {{rate: 3/s}}}}\n{OFTEN}", []),
+        # alerts
+        (f"alerts: {{{CHAT}, routes: [{{to: [chat]}}]}}\n{CHECK}", []),
+        (
+            f"alerts: {{{CHAT}}}\n{CHECK}",
+            ["1:21: alerts.receivers: nobody is told: there are no routes; add routes: [{to: [NAME]}]"],
+        ),
+        (
+            ("alerts: {receivers: {chat: {slack: {webhook: https://chat.example/x}}, spare: {slack: {webhook: "
+            f"https://chat.example/y}}}}}}, routes: [{{to: [chat]}}]}}\n{CHECK}"),
+            ["1:72: alerts.receivers.spare: no route leads to it"],
+        ),
+        (
+            f"alerts: {{{CHAT}, routes: [{{match: {{level: down}}, to: [chat]}}]}}\n{CHECK}",
+            ["1:81: alerts.routes: an alert that no route matches is told to nobody; end with {to: [NAME]}"],
+        ),
+        (f"alerts: {{{CHAT}, routes: [{{to: [chat], continue: true}}]}}\n{CHECK}", []),
+        (
+            (f"alerts:\n  {CHAT}\n  routes:\n    - {{to: [chat]}}\n    - {{match: {{x: y}}, to: [chat]}}\n"
+            f"defaults: {{labels: {{x: y}}}}\n{CHECK}"),
+            ["5:7: alerts.routes[1]: never tried: alerts.routes[0] takes everything"],
+        ),
+        (
+            (f"alerts:\n  {CHAT}\n  routes:\n    - {{match: {{teir: '1'}}, to: [chat]}}\n    - {{to: [chat]}}\n"
+            f"defaults: {{labels: {{tier: '2'}}}}\n{CHECK}"),
+            ["4:22: alerts.routes[0].match.teir: no check has this label; did you mean tier?"],
+        ),
+        (
+            (f"alerts:\n  {CHAT}\n  routes:\n    - {{match: {{env: prd}}, to: [chat]}}\n    - {{to: [chat]}}\n"
+            f"defaults: {{labels: {{env: prod}}}}\n{CHECK}"),
+            ["4:21: alerts.routes[0].match.env: no check has env prd; did you mean prod?"],
+        ),
+        (
+            (f"alerts:\n  {CHAT}\n  routes:\n"
+            f"    - {{match: {{owner: '', service: '', check: probe/store}}, to: [chat]}}\n"
+            f"    - {{match: {{type: self}}, to: [chat]}}\n    - {{to: [chat]}}\n{CHECK}"),
+            [],
+        ),
+    ],
+)  # fmt: skip
+def test_warnings_are_told_at_their_place(desk, text, warnings):
+    assert desk.warnings(text) == [f"probe.yml:{warning}" for warning in warnings]
+
+
+def test_an_exception_lets_a_denied_address_pass(desk):
+    text = "network: {allow: [169.254.1.0/24]}\nchecks: {a: {tcp: {host: 169.254.1.1, port: 1}}}"
+    assert not desk.warnings(text)
+
+
+def test_what_the_user_denies_is_denied_beside_what_is_built_in(problems):
+    found = problems(
+        "network: {deny: [10.0.0.0/8]}\n"
+        "checks:\n  a: {tcp: {host: 10.1.2.3, port: 1}}\n  b: {tcp: {host: 169.254.169.254, port: 1}}\n"
+        "  c: {http: {url: 'http://[fe80::1]/'}}\n  d: {tcp: {host: 11.0.0.1, port: 1}}\n"
+    )
+    assert [problem.split(": ")[1] for problem in found] == ["checks.a.tcp", "checks.b.tcp", "checks.c.http"]
+
+
+def test_warnings_do_not_follow_from_errors(problems):
+    assert (
+        len(problems(f"services: {{s: {{}}}}\nalerts: {{{CHAT}}}\nchecks: {{a: {{service: s, tcp: {{host: a}}}}}}"))
+        == 1
+    )

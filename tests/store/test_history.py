@@ -1,0 +1,161 @@
+"""History is read by window, and goes oldest first when it must."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from probe.store import sql
+from probe.store.base import Entry, Store, StoreError
+from probe.store.sql import SQL, SqlStore
+from probe.store.sqlite import SqliteDriver
+from tests.store.samples import AT_MS, alarm, runs, verdict
+from thresholds.base import Level
+
+DAY = 86_400_000
+FOREVER = 2**53
+
+
+@pytest.fixture
+async def driver(path: Path) -> AsyncIterator[SqliteDriver]:
+    opened = SqliteDriver(path)
+    await opened.open()
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def _instants(store: Store, check: str = "shop/home") -> list[int]:
+    return [kept.result.at_ms for kept in await store.results(check, 0, FOREVER, 100_000)]
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "limit", "seen"),
+    [
+        (0, 50, 10, [0, 1, 2, 3, 4]),
+        (1, 3, 10, [1, 2]),
+        (0, 50, 2, [3, 4]),
+        (0, 3, 2, [1, 2]),
+        (5, 50, 10, []),
+        (3, 3, 10, []),
+        (0, 50, 0, []),
+    ],
+)
+async def test_a_window_holds_its_newest_oldest_first(
+    store: Store, since: int, until: int, limit: int, seen: list[int]
+) -> None:
+    entries = [Entry(verdict("a", AT_MS + n, Level.DOWN, moved_from=Level.UP)) for n in (3, 0, 4, 1, 2)]
+    await store.append([*entries, *runs("b")])
+    window = (AT_MS + since, AT_MS + until, limit)
+    assert [kept.result.at_ms - AT_MS for kept in await store.results("a", *window)] == seen
+    changes = (AT_MS + 30 + since, AT_MS + 30 + until, limit)
+    assert [change.since_ms - AT_MS for change in await store.transitions("a", *changes)] == seen
+    assert [change.since_ms - AT_MS for change in await store.transitions(None, *changes)] == seen
+
+
+async def test_a_check_that_never_ran_has_no_history(store: Store) -> None:
+    assert await store.results("never", 0, FOREVER, 10) == []
+    assert await store.transitions("never", 0, FOREVER, 10) == []
+
+
+async def test_pruning_takes_what_is_older_in_slices(store: Store) -> None:
+    await store.append([*runs("a", 10, 1000), *runs("b", 10, 1000)])
+    gone = [await store.prune(AT_MS + 7000, 4) for _ in range(5)]
+    assert gone == [4, 4, 4, 2, 0]
+    assert [at_ms - AT_MS for at_ms in await _instants(store, "a")] == [7000, 8000, 9000]
+    assert await _instants(store, "a") == await _instants(store, "b")
+
+
+async def test_pruning_by_size_takes_the_oldest_of_all(store: Store) -> None:
+    await store.append([*runs("a", 10, 1000), *runs("b", 10, 1000, AT_MS + 5500)])
+    assert await store.prune_oldest(8) == 8
+    assert [at_ms - AT_MS for at_ms in await _instants(store, "a")] == [7000, 8000, 9000]
+    assert [at_ms - AT_MS for at_ms in await _instants(store, "b")][:2] == [6500, 7500]
+    assert await store.prune_oldest(100) == 12
+    assert await store.prune_oldest(100) == 0
+
+
+async def test_pruning_never_takes_what_people_were_told(store: Store) -> None:
+    await store.append([alarm("a"), alarm("b")])
+    assert await store.prune(FOREVER, 1000) == 2
+    assert await store.prune_oldest(1000) == 0
+    assert len(await store.pending()) == 4
+    assert len(await store.transitions(None, 0, FOREVER, 10)) == 2
+    assert set(await store.states()) == {"a", "b"}
+
+
+async def test_shapes_go_with_their_last_result(driver: SqliteDriver) -> None:
+    store = SqlStore(driver)
+    await store.append([Entry(verdict("a", AT_MS, Level.DOWN)), Entry(verdict("a", AT_MS + 10 * DAY))])
+    assert await _count(driver, "shapes") == 2
+    await store.prune(AT_MS + 1, 10)
+    assert await _count(driver, "shapes") == 1
+    # The first shape is taken for stored, and is not: the store finds out, and the next try is whole.
+    late = [Entry(verdict("a", AT_MS + 3600, Level.DOWN))]
+    with pytest.raises(StoreError, match="NOT NULL"):
+        await store.append(late)
+    await store.append(late)
+    assert [at_ms - AT_MS for at_ms in await _instants(store, "a")] == [3600, 10 * DAY]
+
+
+async def test_shapes_in_use_outlive_the_results_that_brought_them(driver: SqliteDriver) -> None:
+    store = SqlStore(driver)
+    for day in range(8):
+        await store.append(runs("a", 24, 3_600_000, AT_MS + day * DAY))
+        await store.prune(AT_MS + (day - 1) * DAY, 1000)
+    assert await _count(driver, "shapes") == 1
+    assert len(await _instants(store, "a")) == 48
+
+
+async def _count(driver: SqliteDriver, table: str) -> int:
+    ((count,),) = await driver.read(f"SELECT count(*) FROM {table}")
+    return int(count)
+
+
+async def test_the_file_shrinks_when_history_goes(path: Path, store: Store) -> None:
+    await store.append(runs("a", 30_000, 1000))
+    full = await store.size()
+    while await store.prune(AT_MS + 29_000_000, 5000):
+        pass
+    assert await store.size() < full / 10
+    await store.close()
+    assert path.stat().st_size < full / 1.5
+
+
+async def test_size_counts_what_is_used_and_not_what_is_free(driver: SqliteDriver) -> None:
+    store = SqlStore(driver)
+    await store.append(runs("a", 3000, 1000))
+    full = await store.size()
+    await store.prune_oldest(3000)
+    ((pages,),) = await driver.read("SELECT page_count FROM pragma_page_count()")
+    assert await store.size() < full / 3 < pages * 4096
+
+
+@pytest.mark.parametrize(
+    ("name", "used"),
+    [
+        ("results", ["SEARCH r USING PRIMARY KEY (check_id=? AND at_ms>? AND at_ms<?)"]),
+        ("transitions_of_check", ["SEARCH t USING INDEX sqlite_autoindex_transitions_1 (check_id=? AND at_ms>"]),
+        ("transitions_of_all", ["SEARCH t USING INDEX transitions_by_time (at_ms>? AND at_ms<?)"]),
+        ("prune_results", ["results_by_time (at_ms=? AND check_id=? AND attempt=?)", "results_by_time (at_ms<?)"]),
+        ("prune_oldest_results", ["results_by_time (at_ms=? AND check_id=? AND attempt=?)"]),
+        ("prune_shapes", ["shapes_by_use (used_ms<?)", "SEARCH results USING COVERING INDEX results_by_time"]),
+        ("pending", ["USING INDEX deliveries_owed"]),
+        ("told", ["told_by_end (ended_ms=?)", "told_by_end (ended_ms>?)"]),
+        ("add_result", ["SEARCH checks USING COVERING INDEX", "SEARCH shapes USING COVERING INDEX"]),
+    ],
+)
+async def test_statements_find_their_rows_by_index(driver: SqliteDriver, name: str, used: list[str]) -> None:
+    await SqlStore(driver).append([*runs(count=200), alarm()])
+    statement = SQL[name]
+    values = (1,) * max((int(number) for number in re.findall(r"\$(\d+)", statement)), default=0)
+    plan = "\n".join(row[3] for row in await driver.read(f"EXPLAIN QUERY PLAN {statement}", values))
+    assert all(step in plan for step in used), plan
+    assert not re.search(r"SCAN (r|t|n|d|results|shapes)\b(?! USING)", plan), plan
+
+
+def test_every_statement_is_one_that_the_store_uses() -> None:
+    source = Path(sql.__file__).read_text(encoding="utf-8")
+    assert [name for name in SQL if f'"{name}"' not in source] == []
