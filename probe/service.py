@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import resource
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
@@ -149,6 +150,7 @@ class Service:
             self._deliverer.restore(self._pending, self._told)
             self._engine.plan(planned.spec for planned in self.config.checks.values())
             self._phase = ""
+            gc.freeze()  # what was loaded stays: collections that walk it again and again would block the loop
             self.started.set()
             log.info("%d checks run; pages at %s", len(self.config.checks), self.address)
             await stop.wait()

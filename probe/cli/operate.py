@@ -49,7 +49,8 @@ def start_logging(redact: Callable[[str], str], console: Console | None) -> None
         handler.setFormatter(logging.Formatter(_LINE))
     handler.addFilter(_Masked(redact))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    for name in ("aiohttp.access", "aiosqlite"):  # the latter logs whole batches, with what notices say
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def operate(config: Config, *, plain: bool) -> int:

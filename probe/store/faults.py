@@ -13,7 +13,7 @@ _BROKEN = "the database is damaged ({error}); stop Probe, keep a copy, and save 
 _BROKEN += "sqlite3 {path} .recover | sqlite3 recovered.db"
 
 _LINES = {
-    sqlite3.SQLITE_FULL: "the disk is full; free some space, or lower `retention.size`",
+    sqlite3.SQLITE_FULL: "the disk is full; free some space (a lower `retention.size` keeps it free)",
     sqlite3.SQLITE_READONLY: "the database cannot be written ({error}); look at the owner and the mode of the file and "
     "its folder, and whether the file system is mounted read-only",
     sqlite3.SQLITE_IOERR: "the disk fails ({name}); look at the free space, limits on file size, and the kernel's log",
@@ -47,6 +47,11 @@ def explain(path: Path, error: sqlite3.Error | OSError) -> StoreError:
 def passing(error: sqlite3.Error) -> bool:
     """Whether the connection that raised it may be used again."""
     return _code(error) in _PASSING
+
+
+def full(error: sqlite3.Error) -> bool:
+    """Whether there was no space left."""
+    return _code(error) == sqlite3.SQLITE_FULL
 
 
 def _code(error: sqlite3.Error) -> int:

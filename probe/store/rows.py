@@ -128,12 +128,14 @@ def kept(check: str, row: Sequence[Any], shapes: MutableMapping[int, Shape]) -> 
         raise ValueError(f"{len(values)} values measured at {at_ms}, {count + len(shape.measured)} names")
     if None in values:  # JSON has no NaN and no infinity
         values = [float("nan") if value is None else value for value in values]
+    facts = dict(shape.same)
+    facts.update(zip(shape.measured, values[count:], strict=True))
     result = Result(
         check,
         at_ms,
         duration_us / _MICRO,
         dict(zip(shape.phases, [us / _MICRO for us in values[:count]], strict=True)),
-        dict(shape.same, **dict(zip(shape.measured, values[count:], strict=True))),
+        facts,
         Failure(FailureKind(kind), phase, message) if kind is not None else None,
         attempt,
         bool(provisional),

@@ -18,7 +18,7 @@ from thresholds.base import State, Transition
 
 Change = tuple[str, Sequence[Row]]  # a statement, and the values of each time that it is run
 
-_AT_ONCE = 100  # rows made or read between two turns of the event loop: about 1 ms
+_AT_ONCE = 50  # rows made or read between two turns of the event loop: about 1 ms
 _DAY = 86_400_000  # ms
 _SHAPES = 50_000  # that are remembered as stored
 

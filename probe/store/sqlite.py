@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from probe.store.base import Store, StoreError
-from probe.store.faults import explain, passing
+from probe.store.faults import explain, full, passing
 from probe.store.lock import take
 from probe.store.migrate import MIGRATIONS, load, migrate
 from probe.store.rows import Row
@@ -46,7 +46,7 @@ _WRITER = (
     "PRAGMA wal_autocheckpoint = 4096",
     "PRAGMA journal_size_limit = 67108864",
 )
-_READER = ("PRAGMA query_only = ON", "PRAGMA cache_size = -8192", "PRAGMA temp_store = MEMORY")
+_READER = ("PRAGMA cache_size = -8192", "PRAGMA temp_store = MEMORY")
 _SIZE = """
 SELECT (page_count - freelist_count) * page_size
 FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()
@@ -107,6 +107,8 @@ class SqliteDriver:
             except sqlite3.Error as error:
                 if not passing(error):
                     await self._drop_writer()
+                elif full(error) and self._writer is not None:
+                    await _empty_log(self._writer)
                 raise explain(self.path, error) from error
 
     async def _transact(self, writer: aiosqlite.Connection, changes: Sequence[Change]) -> Sequence[int]:
@@ -270,6 +272,12 @@ async def _stoppable(connection: aiosqlite.Connection, work: Awaitable[T]) -> T:
         if not task.cancelled():
             task.exception()  # seen: it was stopped
         raise
+
+
+async def _empty_log(writer: aiosqlite.Connection) -> None:
+    """Copy the log into the file and give its space back: deleting needs a log too, and so could never begin."""
+    with contextlib.suppress(sqlite3.Error):
+        await _stoppable(writer, writer.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)"))
 
 
 async def _close(connection: aiosqlite.Connection) -> None:

@@ -3,10 +3,11 @@
 import sqlite3
 from pathlib import Path
 
+import aiosqlite
 import pytest
 
 from probe.store.base import StoreError
-from probe.store.migrate import MIGRATIONS, load, split
+from probe.store.migrate import MIGRATIONS, Migration, load, migrate, split
 from probe.store.sql import SqlStore
 from probe.store.sqlite import SqliteDriver
 from tests.store.samples import AT_MS, alarm, runs
@@ -78,6 +79,15 @@ async def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, fold
         await _opened(SqliteDriver(path, migrations=folder))
     assert _schema(path) == before
     await _release(path)
+
+
+async def test_a_migration_that_fails_leaves_no_transaction_open(path: Path) -> None:
+    broken = Migration(1, "0001-broken", ("CREATE TABLE a (b)", "INSERT INTO nowhere VALUES (1)"))
+    async with aiosqlite.connect(path, isolation_level=None) as connection:
+        with pytest.raises(sqlite3.OperationalError, match="nowhere"):
+            await migrate(connection, [broken], 1)
+        assert not connection.in_transaction
+        assert list(await connection.execute_fetchall("SELECT * FROM sqlite_master")) == []
 
 
 async def test_a_new_database_whose_migration_fails_can_be_begun_again(path: Path, folder: Path) -> None:
