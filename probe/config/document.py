@@ -1,6 +1,6 @@
 """One YAML file as plain values, each of which knows its place. Knows nothing of what the values mean.
 
-Built from the parser's events and not from its node tree: a third of the time for 20,000 checks, and a file of a
+Built from the parser's events and not from its node tree: half the time for 20,000 checks, and a file of a
 hundred thousand brackets is an error instead of a stack overflow in C.
 """
 

@@ -82,18 +82,15 @@ class _Gathering:
             self.follow(table, path, (*chain, resolved))
 
     def merged(self, main: Table) -> Table:
-        merged = _own(main, "services", "checks", "alerts")
-        if isinstance(merged.get("alerts"), Table):
-            merged["alerts"] = _own(merged["alerts"], "receivers")
         for part in self.parts:
             for key in part:
                 if key not in _SHARED:
                     hint = suggestion(key, _SHARED, "keys of an included file")
                     self.report.error(part.place_of(key), key, "does not belong in an included file", hint)
             for section in ("services", "checks"):
-                self._merge(merged, part, (section,))
-            self._merge_alerts(merged, part)
-        return merged
+                self._merge(main, part, (section,))
+            self._merge_alerts(main, part)
+        return main
 
     def _merge_alerts(self, main: Table, part: Table) -> None:
         alerts = part.get("alerts")
@@ -135,12 +132,3 @@ class _Gathering:
                 self.report.error(named.place_of(name), dotted((*above, section, name)), message)
             else:
                 merged.adopt(named, name)
-
-
-def _own(table: Table, *keys: str) -> Table:
-    """A copy with copies under `keys`: an alias may use the originals elsewhere."""
-    twin = table.copied()
-    for key in keys:
-        if isinstance(twin.get(key), Table):
-            twin[key] = twin[key].copied()
-    return twin

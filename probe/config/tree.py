@@ -49,13 +49,6 @@ class Table(dict[str, Any]):
         self.keys_at[key] = other.keys_at[key]
         self.values_at[key] = other.values_at[key]
 
-    def copied(self) -> Table:
-        twin = Table(self.mark)
-        twin.update(self)
-        twin.keys_at.update(self.keys_at)
-        twin.values_at.update(self.values_at)
-        return twin
-
     def place_of(self, key: str) -> Place:
         """Where a key stands."""
         return spot(self.keys_at[key])

@@ -126,9 +126,3 @@ def test_problems_of_all_files_are_told_main_file_first(desk):
     desk.write("checks: {b: {tcp: {host: a}}}", "a.yml")
     found = desk.problems("include: [a.yml]\nchecks: {a: {tcp: {host: a}}}")
     assert [problem.split(":")[0] for problem in found] == ["probe.yml", "a.yml"]
-
-
-def test_an_anchor_that_is_used_twice_is_not_merged_into(desk):
-    desk.write(one("extra"), "a.yml")
-    config = desk.load("include: [a.yml]\nchecks: &all\n  main: {tcp: {host: a.example, port: 1}}\n")
-    assert list(config.checks) == ["main", "extra"]

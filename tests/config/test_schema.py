@@ -144,6 +144,19 @@ def test_the_examples_conform(path):
 @pytest.mark.parametrize(
     "text",
     [
+        'listen: "${env:LISTEN}"',
+        'retention: {age: "${file:age}"}',
+        "checks: {'a-{t}': {for_each: {t: [1s, 2s]}, every: '{t}', tcp: {host: a, port: 1}}}",
+        "services: {a: }",
+    ],
+)
+def test_what_is_filled_in_later_conforms(text):
+    assert not list(faults(yaml.safe_load(text), SCHEMA))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "chekcs: {}",
         "checks: {a: {}}",
         "checks: {a: {every: 30, tcp: {host: a, port: 1}}}",

@@ -122,6 +122,16 @@ def test_short_secrets_are_not_told_either(desk, short):
     assert problem.startswith("probe.yml:1:19: defaults.every: '${env:T}' is no duration")
 
 
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [("listen: '[${env:KEY}]:80'", "xyz"), ("checks: {b: {http: {url: 'https://${env:KEY}!/'}}}", "CORRECTHORSE")],
+)
+def test_a_piece_of_a_value_or_another_spelling_is_not_told(desk, text, secret):
+    (problem,) = desk.problems(text if "checks" in text else f"{text}\n{CHECK}", {"KEY": secret})
+    assert secret.casefold() not in problem.casefold()
+    assert "${env:KEY}" in problem
+
+
 def test_a_message_that_would_tell_a_piece_of_a_secret_says_nothing(desk):
     secrets = Secrets({"KEY": KEY})
     value = secrets.fill("x${env:KEY}", desk.folder)
