@@ -59,7 +59,7 @@ class Http(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: str = Field(description="Address to ask for: http:// or https://.")
+    url: str = Field(repr=False, description="Address to ask for: http:// or https://.")
     method: str = Field(default="GET", description="Request method.")
     headers: Mapping[str, str] = Field(
         default_factory=dict, repr=False, description="Headers to send; a Host header asks for a virtual host."

@@ -6,7 +6,17 @@ import re
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from checks.core.base import ExpectationError
 from checks.core.connection import Connection
@@ -57,6 +67,10 @@ class TcpExpect(BaseModel):
     def _shorthand(cls, value: Any) -> Any:
         return {"contains": value} if isinstance(value, str) else value
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
+
     @model_validator(mode="after")
     def _says_something(self) -> TcpExpect:
         if not self.contains and not self.regex:
@@ -93,7 +107,7 @@ class Tcp(BaseModel):
     def _host_name(cls, host: str) -> str:
         return parse_host(host)
 
-    @field_validator("tls", mode="before")
+    @field_validator("tls", mode="before", json_schema_input_type=bool | TlsOptions | None)
     @classmethod
     def _tls_switch(cls, value: Any) -> Any:
         return {True: {}, False: None}[value] if isinstance(value, bool) else value

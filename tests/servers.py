@@ -276,6 +276,15 @@ class Pem:
 
     path: Path
 
+    @property
+    def der(self) -> bytes:
+        """The first certificate."""
+        text = self.path.read_text()
+        return ssl.PEM_cert_to_DER_cert(
+            text[text.index("-----BEGIN CERTIFICATE") : text.index("-----END CERTIFICATE")]
+            + "-----END CERTIFICATE-----\n"
+        )
+
     def server(self, *, client_ca: Path | None = None) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.path)

@@ -14,7 +14,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from checks.core.kernel import STAMP_SPACE, arrival, ask_for_stamps, connect_time
+from checks.core.kernel import STAMP_SPACE, Ancillary, arrival, ask_for_stamps, connect_time, read_clocks
 from checks.core.peer import PeerError, peer_name
 from checks.core.poller import END_EVENTS, READ_EVENTS, WRITE_EVENTS, Poller
 from checks.core.result import Fact
@@ -213,9 +213,9 @@ class Connection:
                 self._stamp(ancillary)
             return data
 
-    def _stamp(self, ancillary: list[tuple[int, int, bytes]]) -> None:
-        now = time.monotonic()
-        arrived = arrival(ancillary, now, self.connected_at)
+    def _stamp(self, ancillary: Ancillary) -> None:
+        now, wall_ns = read_clocks()
+        arrived = arrival(ancillary, now, wall_ns, self.connected_at)
         if arrived is None:
             self._facts["timing"] = "loop"
             arrived = now

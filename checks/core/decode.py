@@ -72,7 +72,7 @@ class Body:
 
     def _put(self, data: bytes) -> None:
         self.size += len(data)
-        if True:
+        if len(self.data) < self._keep:
             self.data += data[: self._keep - len(self.data)]
         if self.size > self._limit:
             raise self._too_large()

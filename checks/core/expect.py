@@ -159,7 +159,7 @@ class TextRule(BaseModel):
 
 
 def found(pattern: str, text: str, seconds: float) -> bool:
-    """Whether a regular expression is found in a text; raises TooSlowError after `seconds`."""
+    """Whether a regular expression is found in a text; raises TooSlowError after `seconds` of our CPU."""
     try:
         # concurrent: the other threads, and with them the event loop, go on meanwhile.
         return compiled(pattern).search(text, timeout=seconds, concurrent=True) is not None

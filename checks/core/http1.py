@@ -137,9 +137,8 @@ class Answer:
             self.headers.clear()
             return
         self.status, self.version, self.headed = status, parser.get_http_version(), True
-        # RFC 9110 section 6.4.1: these have no body, whatever the headers say.
-        if self._head or status in (204, 304):
-            self.done = True
+        # RFC 9110 section 6.4.1: no body, whatever the headers say. Of 204 and 304 the parser knows that itself.
+        self.done = self._head
         self._chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
         announced = self.headers.get("content-length", "")
         if announced.isascii() and announced.isdigit():

@@ -10,7 +10,10 @@ import time
 _LINUX = sys.platform == "linux"
 _TIMESTAMPNS = 35  # SO_TIMESTAMPNS of Linux, which the socket module of Python 3.11 does not name
 _STAMP = struct.Struct("@ll")  # struct timespec
+Ancillary = list[tuple[int, int, bytes]]  # what recvmsg() gives beside the bytes
 STAMP_SPACE = socket.CMSG_SPACE(_STAMP.size)
+_SAME_INSTANT = 5e-5  # s between two readings of a clock, which take 0.1 us
+_SLACK = 1e-3  # s by which two clocks may disagree before one of them is not believed
 _INFO_SIZE = 104
 _U32 = struct.Struct("@I")
 _RTT, _RETRANSMITS = 68, 100  # offsets of tcpi_rtt (us) and tcpi_total_retrans in struct tcp_info
@@ -22,17 +25,30 @@ def ask_for_stamps(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
 
 
-def arrival(ancillary: list[tuple[int, int, bytes]], now: float, earliest: float) -> float | None:
+def read_clocks() -> tuple[float, int]:
+    """The monotonic clock (s) and the wall clock (ns) at one instant, even where we are preempted between the two."""
+    for _ in range(4):
+        before = time.monotonic()
+        wall_ns = time.time_ns()
+        now = time.monotonic()
+        if now - before < _SAME_INSTANT:
+            break
+    return now, wall_ns
+
+
+def arrival(ancillary: Ancillary, now: float, wall_ns: int, earliest: float) -> float | None:
     """When bytes arrived, on the monotonic clock; None where the kernel did not say, or said nonsense.
 
-    It stamps by the wall clock, so the age of the stamp is taken from `now`. Nothing arrives in the future or before
-    the `earliest` instant: then the wall clock was set meanwhile.
+    It stamps by the wall clock, so the age of the stamp is what counts. Nothing arrives in the future or before the
+    `earliest` instant: then the wall clock was set meanwhile.
     """
     if not ancillary or len(ancillary[0][2]) != _STAMP.size:
         return None
     seconds, nanoseconds = _STAMP.unpack(ancillary[0][2])
-    age = (time.time_ns() - seconds * 1_000_000_000 - nanoseconds) / 1e9
-    return now - age if 0.0 <= age <= now - earliest else None
+    arrived: float = now - (wall_ns - seconds * 1_000_000_000 - nanoseconds) / 1e9
+    if not earliest - _SLACK <= arrived <= now + _SLACK:
+        return None
+    return min(max(arrived, earliest), now)
 
 
 def connect_time(sock: socket.socket) -> float | None:

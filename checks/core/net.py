@@ -160,6 +160,8 @@ def _keep(trace: Trace, tls: ssl.SSLObject) -> None:
     cipher = tls.cipher()
     facts["tls.version"] = tls.version() or ""
     facts["tls.cipher"] = cipher[0] if cipher else ""
+    if alpn := tls.selected_alpn_protocol():
+        facts["tls.alpn"] = alpn
     facts.update(certificate_facts(presented_chain(tls), verified_chain(tls), time.time()))
 
 

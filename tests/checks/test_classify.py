@@ -86,15 +86,7 @@ def test_every_failure_has_a_kind_and_a_line(error, phase, kind, message):
 
 
 def test_a_chain_is_blamed_at_the_certificate_that_is_at_fault(authority):
-    pems = [
-        authority.issue(days=days, common_name=name).path.read_text() for name, days in (("leaf", 9), ("mid", -1.5))
-    ]
-    chain = [
-        ssl.PEM_cert_to_DER_cert(
-            pem[pem.index("-----BEGIN CERT") :].split("-----END CERT")[0] + "-----END CERTIFICATE-----\n"
-        )
-        for pem in pems
-    ]
+    chain = [authority.issue(days=days, common_name=name).der for name, days in (("leaf", 9), ("mid", -1.5))]
     assert blame(10, "expired", chain, "h") == "certificate of an issuer expired 1 day ago (CN=mid, issuer Test CA)"
     assert blame(19, "self-signed in chain", chain, "h") == "certificate is not trusted: root mid unknown (CN=leaf)"
     assert (

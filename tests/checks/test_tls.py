@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from checks.core.certificate import certificate_facts
 from checks.core.net import Net
 from checks.core.result import FailureKind
 from checks.core.tls import TlsOptions
@@ -45,11 +46,9 @@ async def test_a_good_certificate_leaves_its_facts(net, authority):
     assert run.failure is None
     assert set(run.phases) == {"connect", "tls", "ttfb", "transfer"}
     facts = run.facts
-    leaf = pem.path.read_text().split("-----BEGIN CERTIFICATE-----")[1]
-    der = ssl.PEM_cert_to_DER_cert("-----BEGIN CERTIFICATE-----" + leaf)
-    assert facts["tls.version"] == "TLSv1.3"
+    assert (facts["tls.version"], facts["tls.alpn"]) == ("TLSv1.3", "http/1.1")
     assert facts["tls.cipher"].startswith("TLS_")
-    assert facts["tls.fingerprint"] == hashlib.sha256(der).hexdigest()
+    assert facts["tls.fingerprint"] == hashlib.sha256(pem.der).hexdigest()
     assert facts["tls.days_left"] == pytest.approx(10.5, abs=0.01)
     assert facts["tls.not_after"] == pytest.approx(time.time() + 10.5 * DAY, abs=60)
     assert facts["tls.chain_not_after"] == facts["tls.not_after"]
@@ -58,6 +57,15 @@ async def test_a_good_certificate_leaves_its_facts(net, authority):
     assert facts["tls.sans"] == "localhost,127.0.0.1,::1"
     assert int(facts["tls.serial"], 16) > 0
     assert facts["timing"] == "kernel"
+
+
+def test_an_intermediate_that_expires_first_counts(authority):
+    leaf, other, root = (authority.issue(days=days).der for days in (90, 20, 50))
+    facts = certificate_facts([leaf, other], [leaf, root], time.time())
+    assert facts["tls.days_left"] == pytest.approx(20, abs=0.01)  # what is presented
+    assert facts["tls.chain_not_after"] == pytest.approx(time.time() + 50 * DAY, abs=60)  # what is relied upon
+    alone = certificate_facts([leaf, other], [], time.time())
+    assert alone["tls.chain_not_after"] == alone["tls.not_after"]
 
 
 @pytest.mark.parametrize(
