@@ -264,7 +264,9 @@ class Prometheus:
             with started(command, log, core=case.core) as process:
                 async with Client(port) as client:
                     await ready(client, "/-/ready", process, log)
-                    yield _Scraper([process.pid, blackbox.pid], client)
+                    running = _Scraper([process.pid, blackbox.pid], client)
+                    await running.begun(case.rate)
+                    yield running
 
     async def latencies(self, _case: Case, _since_ms: int, _until_ms: int) -> Sequence[float]:
         return []
@@ -290,6 +292,12 @@ def scrape_config(case: Case, port: int) -> dict[str, object]:
 @dataclass(slots=True)
 class _Scraper(Running):
     client: Client
+
+    async def begun(self, checks: int) -> None:
+        """Wait until every check was asked for: Prometheus takes some seconds to discover its targets."""
+        async with asyncio.timeout(_START):
+            while (await self.tally()).done < checks:
+                await asyncio.sleep(0.1)
 
     async def tally(self) -> Tally:
         done = _sum((await self.client.get("/metrics")).decode(), "prometheus_target_interval_length_seconds_count{")

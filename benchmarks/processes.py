@@ -34,7 +34,8 @@ def started(
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=out,
-            env={**os.environ, **(environment or {})},
+            # Compiled modules are kept, whatever our own shell says: users have them from the second start on.
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environment or {})},
             start_new_session=True,  # Ctrl-C is for us: we end it
         )
     try:
@@ -43,7 +44,7 @@ def started(
         end(process)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
     """Ask it to end, wait, and make it end where it does not, or where we are interrupted again."""
     process.terminate()
     try:

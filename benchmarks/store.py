@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -29,11 +30,24 @@ CHECKS = 100
 EVERY_MS = 60_000
 DAY_MS = 86_400_000
 BEGAN_MS = 1_700_000_000_000
-BATCHES = (100, 1_000)
 _FILL = 2_000  # rows in a batch of the engine's
-_SLICE = 2_000  # results that the engine deletes in one transaction
-_SLICES = 50
-_QUERIES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured."""
+
+    rows: int = 1_000_000  # in the store when it is read
+    batches: tuple[int, ...] = (100, 1_000)
+    turns: int = 5  # of the sizes of a batch
+    queries: int = 200
+    slices: int = 50
+    slice: int = 2_000  # results that the engine deletes in one transaction
+
+    @property
+    def appended(self) -> int:
+        """Rows that are appended in each size of a batch, in each turn."""
+        return max(*self.batches, self.rows // 50)
 
 
 def entries(chance: random.Random) -> Iterator[Entry]:
@@ -86,12 +100,12 @@ async def appended(store: Store, rows: Iterator[Entry], count: int, batch: int) 
     return took
 
 
-async def append_rows(store: Store, rows: Iterator[Entry], count: int) -> list[list[str]]:
-    """Figures for each size of a batch, a few times in turn."""
-    took: dict[int, list[float]] = {batch: [] for batch in BATCHES}
-    for _ in range(5):
-        for batch in BATCHES:
-            took[batch] += await appended(store, rows, count // 5, batch)
+async def append_rows(store: Store, rows: Iterator[Entry], plan: Plan) -> list[list[str]]:
+    """Figures for each size of a batch, in turns."""
+    took: dict[int, list[float]] = {batch: [] for batch in plan.batches}
+    for _ in range(plan.turns):
+        for batch in plan.batches:
+            took[batch] += await appended(store, rows, plan.appended, batch)
     return [
         [
             f"append, {batch:,} a batch",
@@ -102,23 +116,18 @@ async def append_rows(store: Store, rows: Iterator[Entry], count: int) -> list[l
     ]
 
 
-async def filled(store: Store, rows: Iterator[Entry], wanted: int, already: int) -> int:
-    """Fill up to `wanted` rows; how many there are."""
-    count = already
-    while count < wanted:
-        size = min(_FILL, wanted - count)
-        await store.append(list(islice(rows, size)))
-        count += size
-        if count % 100_000 < _FILL:
-            progress(f"{count:,} rows")
-    return count
+async def fill(store: Store, rows: Iterator[Entry], count: int) -> None:
+    for done in range(0, count, _FILL):
+        await store.append(list(islice(rows, min(_FILL, count - done))))
+        if done % 100_000 == 0:
+            progress(f"{count - done:,} rows to go")
 
 
-async def query_row(store: Store, rows: int, chance: random.Random) -> list[str]:
+async def query_row(store: Store, plan: Plan, chance: random.Random) -> list[str]:
     """One check's results of one day, of random checks and days."""
-    days = max(1, rows * EVERY_MS // (CHECKS * DAY_MS))
+    days = max(1, plan.rows * EVERY_MS // (CHECKS * DAY_MS))
     took, found = [], []
-    for _ in range(_QUERIES):
+    for _ in range(plan.queries):
         name, since = f"shop/check-{chance.randrange(CHECKS)}", BEGAN_MS + chance.randrange(days) * DAY_MS
         began = time.perf_counter()
         results = await store.results(name, since, since + DAY_MS, 100_000)
@@ -126,40 +135,42 @@ async def query_row(store: Store, rows: int, chance: random.Random) -> list[str]
         found.append(len(results))
     if not min(found):
         raise MeasurementError("a query of one day found nothing; more rows are needed: --rows")
-    what = f"{percentile(found, 0.5):,.0f} results of one check and day, among {rows:,}"
+    what = f"{percentile(found, 0.5):,.0f} results of one check and day, among {plan.rows:,}"
     return ["read " + what, f"p50 {ms(took, 0.5)}", f"p99 {ms(took, 0.99)}"]
 
 
-async def prune_row(store: Store) -> list[str]:
+async def prune_row(store: Store, plan: Plan) -> list[str]:
     """Slices as the engine deletes them, oldest first."""
     took = []
-    for _ in range(_SLICES):
+    for _ in range(plan.slices):
         began = time.perf_counter()
-        deleted = await store.prune(BEGAN_MS + 1000 * DAY_MS, _SLICE)
+        deleted = await store.prune(BEGAN_MS + 1000 * DAY_MS, plan.slice)
         took.append(time.perf_counter() - began)
-        if deleted < _SLICE:
+        if deleted < plan.slice:
             raise MeasurementError("too few rows to prune; more are needed: --rows")
-    return [f"prune a slice of {_SLICE:,}", f"p50 {ms(took, 0.5)}", f"p99 {ms(took, 0.99)}"]
+    return [f"prune a slice of {plan.slice:,}", f"p50 {ms(took, 0.5)}", f"p99 {ms(took, 0.99)}"]
 
 
 def ms(values: Sequence[float], share: float) -> str:
     return f"{percentile(values, share) * 1000:.1f} ms"
 
 
-async def measure(wanted: int, folder: Path) -> Table:
+async def measure(plan: Plan, folder: Path) -> Table:
     """All figures, over a new database in `folder`."""
     chance = random.Random(1)
     rows = entries(chance)
     async with AsyncExitStack() as stack:
         store = await open_store(f"sqlite:{folder / 'benchmark.db'}")
         stack.push_async_callback(store.close)
-        each = max(5 * max(BATCHES), wanted // 10)
-        figures = await append_rows(store, rows, each)
-        count = await filled(store, rows, wanted, len(BATCHES) * each)
+        figures = await append_rows(store, rows, plan)
+        already = sum(plan.appended // batch * batch * plan.turns for batch in plan.batches)
+        if plan.rows < max(already, plan.slices * plan.slice):
+            raise MeasurementError(f"{plan.rows:,} rows are too few; --rows 100000 is the least")
+        await fill(store, rows, plan.rows - already)
         size = await store.size()
-        figures.append(["size", f"{size / count:.0f} bytes a row", f"{size / 1e6:,.0f} MB for {count:,} rows"])
-        figures.append(await query_row(store, count, chance))
-        figures.append(await prune_row(store))
+        figures.append(["size", f"{size / plan.rows:.0f} bytes a row", f"{size / 1e6:,.0f} MB for {plan.rows:,} rows"])
+        figures.append(await query_row(store, plan, chance))
+        figures.append(await prune_row(store, plan))
     kind = filesystem(folder)
     return Table("The store, SQLite", ["what", "figure", "beside it"], figures, [f"every batch synced to {kind}"])
 
@@ -182,8 +193,8 @@ def main() -> None:
     options = parser.parse_args()
     end_on_sigterm()
     with tempfile.TemporaryDirectory(prefix="probe-benchmark-", dir=options.folder) as folder:
-        rows = options.rows or (300_000 if options.short else 1_000_000)
-        print(asyncio.run(measure(rows, Path(folder))).markdown())
+        rows = options.rows or (300_000 if options.short else Plan().rows)
+        print(asyncio.run(measure(Plan(rows=rows), Path(folder))).markdown())
 
 
 if __name__ == "__main__":

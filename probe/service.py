@@ -12,6 +12,7 @@ import logging
 import resource
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 from prometheus_client import CollectorRegistry
 
@@ -33,7 +34,7 @@ from probe.engine.record import Recorder
 from probe.engine.retention import Janitor
 from probe.engine.runner import Runner
 from probe.engine.seats import Seats
-from probe.store.base import Delivery
+from probe.store.base import Delivery, StoreError
 from probe.store.sqlite import open_store
 from probe.web.app import make_app, serve
 from thresholds.base import Level, State
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 
 _DRAIN = 5.0  # s that each step of a shutdown may take
 _TOLD_BACK = 900_000  # ms: ends as old as this are told again to receivers that forget
+_FIXED = ("instance", "host", "port", "store")  # what a reload leaves as it is
 _SPARE = 256  # file descriptors that are not for probes: the database, pages, alerts
 
 
@@ -124,7 +126,12 @@ class Service:
 
     async def _forget(self, states: Mapping[str, State]) -> None:
         """States of checks that are gone would otherwise come back with a check of the same name."""
-        gone = [name for name in states if name not in self.config.checks and not name.startswith(SELF)]
+        # One with an open incident gets its end first, which is a state of its own.
+        gone = [
+            name
+            for name, state in states.items()
+            if name not in self.config.checks and not name.startswith(SELF) and not state.incident
+        ]
         if gone:
             await self._store.forget(gone)
 
@@ -146,8 +153,9 @@ class Service:
             }
             running = [tasks.create_task(job, name=name) for name, job in jobs.items()]
             await asyncio.sleep(0)  # each has begun: the engine and the couriers take what comes next
-            self._deliverer.configure(self.config.receivers)
-            self._deliverer.restore(self._pending, self._told)
+            self._deliverer.configure(self.config.receivers, self._told)
+            for delivery in self._pending:
+                self._deliverer.accept(delivery)
             self._engine.plan(planned.spec for planned in self.config.checks.values())
             self._phase = ""
             gc.freeze()  # what was loaded stays: collections that walk it again and again would block the loop
@@ -184,6 +192,8 @@ class Service:
     async def reload(self) -> Sequence[str]:
         """Read the configuration again. Unchanged checks go on as if nothing had been; a bad one changes nothing."""
         async with self._reloading:
+            if self._phase:
+                return (f"not now: the service is {self._phase}",)
             try:
                 config = await asyncio.to_thread(load, self.config.path)
             except ConfigError as error:
@@ -203,15 +213,19 @@ class Service:
                 log.error("not reloaded: %s", problem)
 
     async def _adopt(self, config: Config) -> None:
-        before, self.config = self.config, config
+        before = self.config
         self._mask = Redactor(before.secrets | config.secrets)  # runs under way may still show the old ones
-        for key in ("instance", "host", "port", "store"):
+        for key in _FIXED:
             if getattr(before, key) != getattr(config, key):
                 log.warning("a change of %s takes a restart", {"host": "listen", "port": "listen"}.get(key, key))
+        # Receivers know incidents by the instance: it must not change between a beginning and its end.
+        self.config = config = replace(config, **{key: getattr(before, key) for key in _FIXED})
         if config.network != before.network:
             self._runner.net = self._net = await self._stack.enter_async_context(_open_net(config.network))
             self._seats.limit(config.network.rate, config.network.concurrent)
-        self._deliverer.configure(config.receivers)
+        with contextlib.suppress(StoreError):  # then a receiver that comes back does not know what it was told before
+            self._told = await self._store.told(self._clock.now_ms() - _TOLD_BACK)
+        self._deliverer.configure(config.receivers, self._told)
         self.board.configure(config)
         self._apply(config)
         for subject in ("config", *_gone(self.board, config)):

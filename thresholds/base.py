@@ -41,6 +41,7 @@ class Policy:
     thresholds: tuple[Threshold, ...] = ()
     down_after: tuple[int, int] = (2, 3)  # M of the last N runs
     up_after: int = 2  # in a row
+    memory: float = 0.0  # s: runs further apart do not count together; 0: they always do
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class State:
     incident: str = ""  # identity of the open incident; "" when there is none
     incident_since_ms: int = 0
     reason: str = ""  # why the level is not UP
+    worst: Level = Level.UNKNOWN  # of the open incident
 
 
 class Event(StrEnum):
@@ -83,6 +85,7 @@ class Transition:
     incident: str  # "" where the event is QUIET
     incident_since_ms: int
     reason: str
+    worst: Level = Level.UNKNOWN  # of the incident so far
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,16 +76,18 @@ def _plain(value: float) -> str:
 
 def _next_state(policy: Policy, state: State, result: Result, run: Assessment) -> State:
     if result.provisional:
-        if run.level is not Level.DOWN or state.failing_since_ms:
+        if run.level is not Level.DOWN or (state.failing_since_ms and result.attempt > 1):
             return state
         return replace(state, failing_since_ms=result.at_ms)
     if run.level is Level.UNKNOWN:
         return _blind(state, result, run)
     if not run.counts:
         return replace(state, failing_since_ms=0)
-    at_ms = (state.failing_since_ms or result.at_ms) if run.level.bad else result.at_ms
+    # Only a retry can confirm a failure: what a restart or a reload cut off was another run's.
+    confirms = run.level.bad and result.attempt > 1
+    at_ms = (state.failing_since_ms or result.at_ms) if confirms else result.at_ms
     kept = max(policy.down_after[1], policy.up_after)
-    recent = (*state.recent, (at_ms, run.level))[-kept:]
+    recent = (*_remembered(policy, state, result), (at_ms, run.level))[-kept:]
     level, basis = _confirm(policy, state.confirmed, recent)
     if level is state.confirmed:
         since_ms = state.confirmed_since_ms or state.since_ms
@@ -103,7 +105,15 @@ def _next_state(policy: Policy, state: State, result: Result, run: Assessment) -
         incident=(f"{result.check}@{since_ms}" if opened else state.incident) if level.bad else "",
         incident_since_ms=(since_ms if opened else state.incident_since_ms) if level.bad else 0,
         reason=(run.reason or state.reason) if level.bad else "",
+        worst=max(level, state.worst) if level.bad else Level.UNKNOWN,
     )
+
+
+def _remembered(policy: Policy, state: State, result: Result) -> tuple[tuple[int, Level], ...]:
+    """The runs that count together with this one: after a long gap there are none."""
+    if policy.memory and state.recent and result.at_ms - state.recent[-1][0] > policy.memory * 1000:
+        return ()
+    return state.recent
 
 
 def _blind(state: State, result: Result, run: Assessment) -> State:
@@ -153,5 +163,6 @@ def _transition(before: State, after: State, result: Result, run: Assessment) ->
         incident=(after.incident or before.incident) if known else "",
         incident_since_ms=(after.incident_since_ms or before.incident_since_ms) if known else 0,
         # A recovery says what it recovered from.
-        reason=before.reason if event is Event.RESOLVED else run.reason,
+        reason=before.reason if event is Event.RESOLVED else run.reason or after.reason,
+        worst=max(before.worst, after.worst) if known else Level.UNKNOWN,
     )

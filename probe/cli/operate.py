@@ -21,6 +21,7 @@ from probe.store.base import StoreError
 
 log = logging.getLogger("probe")
 
+_LONGEST_END = 40.0  # s
 _LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
@@ -69,6 +70,11 @@ def operate(config: Config, *, plain: bool) -> int:
     return 0
 
 
+def _give_up() -> None:
+    os.write(2, b"probe: the end took too long (a disk that does not answer?); ended at once\n")
+    os._exit(1)
+
+
 async def _operate(service: Service, console: Console | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -77,6 +83,8 @@ async def _operate(service: Service, console: Console | None) -> None:
         if stop.is_set():
             os._exit(130)  # asked twice: at once
         stop.set()
+        # Each step of the end is bounded, but a thread in a system call that hangs (a dead disk) cannot be cut off.
+        loop.call_later(_LONGEST_END, _give_up)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)

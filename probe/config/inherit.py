@@ -9,6 +9,7 @@ from probe.config.sections import Inherited
 from thresholds.base import Policy, Threshold
 
 _RETRY_AFTER = 2.0  # s, unless it is given
+_GAP = 600.0  # s without a run, beyond the runs that count together, after which the ones before are forgotten
 _BUILT_IN = Inherited()
 
 
@@ -45,12 +46,14 @@ def settle(layers: Sequence[Inherited]) -> Effective:
     # What nobody chose gives way to a short interval.
     timeout = said("timeout").timeout if "timeout" in written else min(_BUILT_IN.timeout, every)
     after = confirm.after if "after" in confirm.model_fields_set else min(_RETRY_AFTER, every / 4)
+    down_after, up_after = said("down_after").down_after, said("up_after").up_after
+    memory = max(down_after[1], up_after) * every + _GAP
     return Effective(
         every=every,
         timeout=timeout,
         retries=confirm.retries,
         retry_after=after,
-        policy=Policy(tuple(thresholds.values()), said("down_after").down_after, said("up_after").up_after),
+        policy=Policy(tuple(thresholds.values()), down_after, up_after, memory),
         labels=labels,
         owner=said("owner").owner,
         runbook=said("runbook").runbook or "",

@@ -7,21 +7,23 @@ same id. Nothing here waits for another receiver, and nothing else waits for thi
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from exporters.base import Notice, NoticeKind, Notifier, NotifyError, Post, Refreshing
 from probe.clock import Clock
+from probe.engine.waiting import sleep_or
 from probe.store.base import Delivery, Outcome
 
 log = logging.getLogger(__name__)
 
 _PAUSES = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0)  # s between attempts; then the last
-_GIVE_UP = 86_400_000  # ms after the decision: whoever was not told for a day reads it on the page
+_GIVE_UP = 86_400.0  # s of waiting here: whoever could not be told for a day reads it on the page
+_MOST = 10_000  # notices that wait for one receiver
+_ENDS = (NoticeKind.RESOLVED, NoticeKind.PASSED)
 _DEADLINE = 30.0  # s for one attempt
 _LONGEST_WISH = 3600.0  # s that a receiver's Retry-After may ask for
 
@@ -39,22 +41,20 @@ class Desk:
     failed: Callable[[str, bool], None]  # a receiver failed, permanently or not
 
 
-def merged(queue: Sequence[Delivery]) -> tuple[Delivery, Sequence[Delivery]]:
-    """What to send next, and what need not be sent any more.
+def merged(queue: Sequence[Delivery], told: Container[str]) -> tuple[Delivery, Sequence[Delivery]]:
+    """What to send next, and what need not be sent any more. `told` are the incidents that the receiver knows of.
 
-    An outage that ended before its first notice was taken is told as one message; a change of level that ended is
-    told by its end alone.
+    An outage that ended before the receiver took any notice of it is told as one message; a change of level that
+    ended is told by its end alone.
     """
     head = queue[0]
     same = [delivery for delivery in queue if delivery.notice.incident == head.notice.incident]
-    end = next((delivery for delivery in same if delivery.notice.kind is NoticeKind.RESOLVED), None)
-    if end is None or end is head:
+    end = next((delivery for delivery in same if delivery.notice.kind in _ENDS), None)
+    if end is None:
         return head, ()
-    superfluous = same[: same.index(end)]
-    untold = any(delivery.notice.kind is NoticeKind.OPENED for delivery in superfluous)
-    kind = NoticeKind.PASSED if untold else NoticeKind.RESOLVED
+    kind = NoticeKind.RESOLVED if head.notice.incident in told else NoticeKind.PASSED
     worst = max(delivery.notice.level for delivery in same)
-    return replace(end, notice=replace(end.notice, kind=kind, level=worst)), superfluous
+    return replace(end, notice=replace(end.notice, kind=kind, level=worst)), same[: same.index(end)]
 
 
 class Courier:
@@ -68,7 +68,10 @@ class Courier:
         self._news = asyncio.Event()
         self._not_before = 0.0
         self._refresh_at = 0.0
-        self._told: dict[str, Notice] = {}  # by incident: the last notice that the receiver took
+        self._told: dict[
+            str, Notice
+        ] = {}  # by incident: the last notice that the receiver took, or had the last word on
+        self._since: dict[str, float] = {}  # by id: when a notice began to wait here
         self.quiet = asyncio.Event()  # set while nothing is being sent
 
     def __len__(self) -> int:
@@ -80,13 +83,19 @@ class Courier:
         return self._queue[0].notice.at_ms if self._queue else 0
 
     def accept(self, delivery: Delivery) -> None:
+        if len(self._queue) >= _MOST:
+            self._finish(self._queue.popleft(), Outcome.FAILED, "too many notices wait")
         self._queue.append(delivery)
+        self._since.setdefault(delivery.notice.id, self._desk.clock.monotonic())
         self.quiet.clear()
         self._news.set()
 
     def remember(self, notice: Notice) -> None:
-        """A notice that the receiver took, perhaps before a restart."""
-        self._told[notice.incident] = notice
+        """A notice that the receiver took, perhaps before a restart. An end is kept only for those that forget."""
+        if notice.firing or isinstance(self.notifier, Refreshing):
+            self._told[notice.incident] = notice
+        else:
+            self._told.pop(notice.incident, None)
 
     def abandon(self, reason: str) -> None:
         """Settle everything that waits as failed: the receiver is gone from the configuration."""
@@ -98,10 +107,10 @@ class Courier:
             self._news.clear()
             self.quiet.clear()
             now = self._desk.clock.monotonic()
-            if self._queue and now >= self._not_before:
-                await self._attempt(*merged(self._queue))
-            elif self._refreshing is not None and now >= self._refresh_at:
-                await self._refresh(self._refreshing)
+            if self._refreshing is not None and now >= self._refresh_at:
+                await self._refresh(self._refreshing)  # first: a long queue must not make it forget
+            elif self._queue and now >= self._not_before:
+                await self._attempt(*merged(self._queue, self._told))
             else:
                 self.quiet.set()
                 await self._wait(now)
@@ -118,15 +127,7 @@ class Courier:
         if not due:
             await self._news.wait()
             return
-        alarm = asyncio.ensure_future(self._desk.clock.sleep(max(0.0, min(due) - now)))
-        news = asyncio.ensure_future(self._news.wait())
-        try:
-            await asyncio.wait({alarm, news}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (alarm, news):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        await sleep_or(self._desk.clock, min(due) - now, self._news)
 
     async def _attempt(self, delivery: Delivery, superfluous: Sequence[Delivery]) -> None:
         delivery = replace(delivery, attempts=delivery.attempts + 1, at_ms=self._desk.clock.now_ms())
@@ -134,46 +135,45 @@ class Courier:
             async with asyncio.timeout(_DEADLINE):
                 await self.notifier.send(delivery.notice, self._desk.post)
         except TimeoutError:
-            self._postpone(delivery, NotifyError(f"no answer within {_DEADLINE:g} s"))
+            self._postpone(delivery, superfluous, NotifyError(f"no answer within {_DEADLINE:g} s"))
         except NotifyError as error:
-            self._postpone(delivery, error)
+            self._postpone(delivery, superfluous, error)
         except Exception as error:  # a bug in one channel must not silence the others
             log.exception("receiver %s: bug while sending", self.name)
-            self._postpone(delivery, NotifyError(f"bug: {type(error).__name__}"))
+            self._postpone(delivery, superfluous, NotifyError(f"bug: {type(error).__name__}"))
         else:
             for other in superfluous:
-                self._drop(other)
                 self._finish(other, Outcome.MERGED)
-            self._drop(delivery)
             self._finish(delivery, Outcome.DELIVERED)
             self.remember(delivery.notice)
             self._not_before = 0.0
             self._desk.taken(self.name)
 
-    def _postpone(self, delivery: Delivery, error: NotifyError) -> None:
+    def _postpone(self, delivery: Delivery, superfluous: Sequence[Delivery], error: NotifyError) -> None:
         message = self._desk.redact(str(error))
-        late = self._desk.clock.now_ms() - delivery.notice.at_ms > _GIVE_UP
-        final = error.permanent or late
+        now = self._desk.clock.monotonic()
+        final = error.permanent or now - self._since.get(delivery.notice.id, now) > _GIVE_UP
         self._desk.failed(self.name, final)
         log.warning("receiver %s: %s (attempt %d)", self.name, message, delivery.attempts)
         if final:
-            self._drop(delivery)
-            self._finish(delivery, Outcome.FAILED, message)
+            for refused in (*superfluous, delivery):
+                self._finish(refused, Outcome.FAILED, message)
+            if not delivery.notice.firing:
+                self.remember(delivery.notice)  # whoever must be told again is told that it is over
             self._not_before = 0.0
             self._desk.refused(self.name, f"receiver {self.name} does not take alerts: {message}")
             return
-        delivery = replace(delivery, error=message)
+        self._not_before = now + _pause(delivery.attempts, error.retry_after)
         for index, waiting in enumerate(self._queue):
             if waiting.notice.id == delivery.notice.id:
-                self._queue[index] = replace(waiting, attempts=delivery.attempts, error=message, at_ms=delivery.at_ms)
-        self._desk.settle(delivery)
-        self._not_before = self._desk.clock.monotonic() + _pause(delivery.attempts, error.retry_after)
-
-    def _drop(self, delivery: Delivery) -> None:
-        kept = [waiting for waiting in self._queue if waiting.notice.id != delivery.notice.id]
-        self._queue = deque(kept)
+                tried = replace(waiting, attempts=delivery.attempts, error=message, at_ms=delivery.at_ms)
+                self._queue[index] = tried
+                self._desk.settle(tried)
 
     def _finish(self, delivery: Delivery, outcome: Outcome, error: str = "") -> None:
+        """Nothing more is done about a delivery: write that down."""
+        self._queue = deque(waiting for waiting in self._queue if waiting.notice.id != delivery.notice.id)
+        self._since.pop(delivery.notice.id, None)
         self._desk.settle(replace(delivery, outcome=outcome, error=error, at_ms=self._desk.clock.now_ms()))
 
     async def _refresh(self, notifier: Refreshing) -> None:
@@ -214,8 +214,11 @@ class Deliverer:
         finally:
             await self.stop()
 
-    def configure(self, receivers: Mapping[str, Notifier]) -> None:
-        """Keep exactly these receivers. What waits for one that stays is sent by its new settings."""
+    def configure(self, receivers: Mapping[str, Notifier], told: Sequence[Delivery] = ()) -> None:
+        """Keep exactly these receivers. What waits for one that stays is sent by its new settings.
+
+        `told` is what receivers knew before: a new one may be an old one that comes back.
+        """
         for name in list(self._couriers):
             if name not in receivers:
                 courier, task = self._couriers.pop(name)
@@ -226,17 +229,12 @@ class Deliverer:
                 self._couriers[name][0].notifier = notifier
                 continue
             courier = Courier(name, notifier, self._desk)
+            for delivery in told:
+                if delivery.receiver == name:
+                    courier.remember(delivery.notice)
             task = asyncio.create_task(courier.run(), name=f"courier {name}")
             task.add_done_callback(self._ended)
             self._couriers[name] = (courier, task)
-
-    def restore(self, pending: Iterable[Delivery], told: Iterable[Delivery]) -> None:
-        """Go on after a restart: what is owed, and what receivers must be told again and again."""
-        for delivery in told:
-            if delivery.receiver in self._couriers:
-                self._couriers[delivery.receiver][0].remember(delivery.notice)
-        for delivery in pending:
-            self.accept(delivery)
 
     def accept(self, delivery: Delivery) -> None:
         if delivery.receiver in self._couriers:
@@ -251,7 +249,7 @@ class Deliverer:
 
     async def flush(self) -> None:
         """Wait until every courier has sent what it can send now. The caller sets the deadline."""
-        for courier, _ in self._couriers.values():
+        for courier, _ in list(self._couriers.values()):
             await courier.quiet.wait()
 
     async def stop(self) -> None:
@@ -262,6 +260,8 @@ class Deliverer:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None and self._failed is not None and not self._failed.done():
-            self._failed.set_exception(error)
+        """A courier that was not told to end has a bug, whatever it ended by."""
+        ours = any(task is running for _, running in self._couriers.values())
+        if ours and self._failed is not None and not self._failed.done():
+            error = None if task.cancelled() else task.exception()
+            self._failed.set_exception(error or RuntimeError(f"{task.get_name()} ended"))

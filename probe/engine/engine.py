@@ -69,9 +69,11 @@ class Engine:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None and self._failed is not None and not self._failed.done():
-            self._failed.set_exception(error)
+        """A check's task that was not told to end has a bug, whatever it ended by."""
+        ours = any(task is running for _, running in self._tasks.values())
+        if ours and self._failed is not None and not self._failed.done():
+            error = None if task.cancelled() else task.exception()
+            self._failed.set_exception(error or RuntimeError(f"{task.get_name()} ended"))
 
     async def _watch(self, spec: CheckSpec) -> None:
         times = grid(spec.name, spec.every, self._clock.now_ms(), self._clock.monotonic())

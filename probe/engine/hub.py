@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 
+from checks.core.redact import Redactor
 from checks.core.result import Failure, FailureKind, Result
-from exporters.base import NoticeKind
+from exporters.base import Notice, NoticeKind
 from exporters.route import receivers
 from probe.clock import Clock
 from probe.config.model import Config, Planned
@@ -84,6 +84,7 @@ class Hub:
         """
         known = states if states is not None else {name: watch.state for name, watch in self._watches.items()}
         before, self._watches, self._config = self._watches, {}, config
+        self._redact = Redactor(config.secrets)
         for name, planned in config.checks.items():
             watch = before.get(name) or Watch(planned, known.get(name, State()))
             watch.planned = planned
@@ -132,18 +133,21 @@ class Hub:
         transition = verdict.transition
         if transition is None or transition.event is Event.QUIET:
             return Entry(verdict)
-        notice = make_notice(self._config, planned, transition, verdict.result)
+        notice = make_notice(self._config, planned, transition, verdict.result, self._redact)
         if notice is None:
             return Entry(verdict)
-        told = self._told.get(notice.incident, ())
+        return Entry(verdict, notice, self._receivers(notice, planned, never))
+
+    def _receivers(self, notice: Notice, planned: Planned | None, never: str) -> tuple[str, ...]:
+        """Whom the routes name, and whoever was told of the incident before. The end goes to the latter."""
+        told = tuple(name for name in self._told.get(notice.incident, ()) if name in self._config.receivers)
+        wanted = receivers(self._config.routes, routing_labels(notice.check, planned), notice.level)
         if notice.kind is NoticeKind.RESOLVED:
             self._told.pop(notice.incident, None)
-            return Entry(verdict, notice, told)
-        labels = routing_labels(notice.check, planned)
-        wanted = receivers(self._config.routes, labels, notice.level)
+            return told or wanted  # those who were told may all have new names
         names = tuple(name for name in dict.fromkeys((*told, *wanted)) if name != never)
         self._told[notice.incident] = names
-        return Entry(verdict, notice, names)
+        return names
 
 
 def _move(result: Result, before: State, level: Level, reason: str) -> Verdict:
@@ -158,6 +162,7 @@ def _move(result: Result, before: State, level: Level, reason: str) -> Verdict:
         incident=(f"{result.check}@{at_ms}" if opened else before.incident) if level.bad else "",
         incident_since_ms=(at_ms if opened else before.incident_since_ms) if level.bad else 0,
         reason=reason if level.bad else "",
+        worst=max(level, before.worst) if level.bad else Level.UNKNOWN,
     )
     event = (Event.OPENED if opened else Event.CHANGED) if level.bad else Event.RESOLVED
     known = state if level.bad else before
@@ -171,5 +176,6 @@ def _move(result: Result, before: State, level: Level, reason: str) -> Verdict:
         known.incident,
         known.incident_since_ms,
         reason,
+        max(before.worst, state.worst),
     )
-    return Verdict(result, level, reason, replace(state), transition)
+    return Verdict(result, level, reason, state, transition)

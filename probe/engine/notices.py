@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from urllib.parse import quote
 
-from checks.core.redact import Redactor
 from checks.core.result import Result
 from checks.core.units import format_duration
 from exporters.base import Notice, NoticeKind
 from probe.config.model import Config, Planned
-from thresholds.base import Event, Level, Transition
+from thresholds.base import Event, Transition
 
 SELF = "probe/"  # checks of this name are about ourselves; no configured check may have it
 _KINDS = {
@@ -36,14 +35,19 @@ def routing_labels(name: str, planned: Planned | None) -> dict[str, str]:
     return {**planned.labels, **own}
 
 
-def make_notice(config: Config, planned: Planned | None, transition: Transition, result: Result) -> Notice | None:
+def make_notice(
+    config: Config,
+    planned: Planned | None,
+    transition: Transition,
+    result: Result,
+    redact: Callable[[str], str],
+) -> Notice | None:
     """The notice of a transition, or None for one that is told to nobody."""
     kind = _KINDS.get(transition.event)
     if kind is None:
         return None
     resolved = kind is NoticeKind.RESOLVED
     known = routing_labels(transition.check, planned)
-    redact = Redactor(config.secrets)
     return Notice(
         id=_identity(config.instance, transition),
         kind=kind,
@@ -51,7 +55,7 @@ def make_notice(config: Config, planned: Planned | None, transition: Transition,
         instance=config.instance,
         check=transition.check,
         target=redact(planned.spec.check.target) if planned else "",
-        level=_worst(transition) if resolved else transition.after,
+        level=transition.worst if resolved else transition.after,
         since_ms=transition.incident_since_ms,
         at_ms=transition.at_ms,
         ended_ms=transition.since_ms if resolved else 0,
@@ -68,10 +72,6 @@ def make_notice(config: Config, planned: Planned | None, transition: Transition,
 def _identity(instance: str, transition: Transition) -> str:
     text = f"{instance}\n{transition.incident}\n{transition.event}\n{transition.at_ms}"
     return "msg_" + sha256(text.encode()).hexdigest()[:24]
-
-
-def _worst(transition: Transition) -> Level:
-    return transition.before if transition.before.bad else Level.DOWN
 
 
 def _evidence(result: Result) -> Mapping[str, str]:

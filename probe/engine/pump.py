@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from probe.clock import Clock
+from probe.engine.waiting import sleep_or
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ class Pump(Generic[T]):
         self._waiting = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
-        self._draining = False
+        self._hurry = asyncio.Event()  # set when there is no time to linger or to pause
         self.dropped = 0
         self.failures = 0  # in a row
         self.on_failure: Callable[[Exception, Sequence[T]], None] = lambda _error, _batch: None
@@ -52,6 +53,11 @@ class Pump(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._items) + len(self._kept)
+
+    def __iter__(self) -> Iterator[T]:
+        """What waits, oldest first."""
+        yield from self._kept
+        yield from self._items
 
     def offer(self, item: T) -> None:
         """Queue an item. Never waits; at the bound the oldest one goes."""
@@ -73,13 +79,13 @@ class Pump(Generic[T]):
                 self._waiting.clear()
                 self._empty.set()
                 await self._waiting.wait()
-            if len(self) < self._batch and not self._draining:
-                await self._clock.sleep(self._linger)
+            if len(self) < self._batch:
+                await sleep_or(self._clock, self._linger, self._hurry)
             await self._write_batch()
 
     async def drain(self) -> None:
         """Write what is queued without lingering; returns when it is written. The caller sets the deadline."""
-        self._draining = True
+        self._hurry.set()
         await self._empty.wait()
 
     async def _write_batch(self) -> None:
@@ -90,21 +96,24 @@ class Pump(Generic[T]):
             await self._write(batch)
         except self._errors as error:
             self.failures += 1
+            self._put_back(kept, fresh)
             self.on_failure(error, batch)
-            self._kept.extendleft(reversed(kept))
-            self._put_back(fresh)
-            await self._clock.sleep(self._pause())
+            await self._pause()
         else:
             self.failures = 0
             self.on_success(batch)
 
-    def _put_back(self, fresh: Sequence[T]) -> None:
+    def _put_back(self, kept: Sequence[T], fresh: Sequence[T]) -> None:
         """What could not be written is the oldest again, and the first to go where newer items filled its place."""
-        room = self._size - len(self._items)
-        for item in fresh[: max(0, len(fresh) - room)]:
-            self._overflow(item)
-        self._items.extendleft(reversed(fresh[max(0, len(fresh) - room) :]))
+        excess = max(0, len(fresh) - (self._size - len(self._items)))
+        saved = [item for item in fresh[:excess] if self._keep(item)]
+        self.dropped += excess - len(saved)
+        self._kept.extendleft(reversed((*kept, *saved)))
+        self._items.extendleft(reversed(fresh[excess:]))
 
-    def _pause(self) -> float:
+    async def _pause(self) -> None:
         pause = _BACKOFF[min(self.failures, len(_BACKOFF)) - 1]
-        return pause * random.uniform(0.8, 1.2)  # noqa: S311  # spreads retries, guards nothing
+        pause *= random.uniform(0.8, 1.2)  # noqa: S311  # spreads retries, guards nothing
+        # At the end there is time for one more attempt, not for a pause; but never for a loop without any.
+        hurried = self._hurry.is_set()
+        await (self._clock.sleep(min(pause, 0.5)) if hurried else sleep_or(self._clock, pause, self._hurry))

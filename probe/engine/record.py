@@ -6,14 +6,18 @@ again. Nothing here makes a probe wait.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from probe.clock import Clock
 from probe.engine.pump import Pump
+from probe.engine.waiting import sleep_or
 from probe.store.base import Delivery, Entry, Store, StoreError
 
 log = logging.getLogger(__name__)
+
+_PATIENCE = 15.0  # s: a write that takes longer hangs
 
 Item = Entry | Delivery
 
@@ -47,17 +51,32 @@ class Recorder:
 
     def record(self, entry: Entry) -> None:
         self.pump.offer(entry)
+        if self._failing:
+            self._tell_early((entry,))
 
     def settle(self, delivery: Delivery) -> None:
         self.pump.offer(delivery)
 
     async def _write(self, batch: Sequence[Item]) -> None:
+        """Raises StoreError. A disk that does not answer at all is trouble too, long before it does."""
         began = self._clock.monotonic()
+        writing = asyncio.ensure_future(self._append_and_settle(batch))
+        answered = asyncio.Event()
+        writing.add_done_callback(lambda _task: answered.set())
+        try:
+            await sleep_or(self._clock, _PATIENCE, answered)
+            if not writing.done():
+                self._fail(f"no answer for {_PATIENCE:g} s", batch)
+            await writing
+        finally:
+            writing.cancel()
+        self.observe(self._clock.monotonic() - began)
+
+    async def _append_and_settle(self, batch: Sequence[Item]) -> None:
         if entries := [item for item in batch if isinstance(item, Entry)]:
             await self._store.append(entries)
         if settled := [item for item in batch if isinstance(item, Delivery)]:
             await self._store.settle(settled)
-        self.observe(self._clock.monotonic() - began)
 
     def _written(self, batch: Sequence[Item]) -> None:
         for item in batch:
@@ -68,12 +87,19 @@ class Recorder:
             log.info("the store works again")
             self._trouble("")
 
-    def _failed(self, error: Exception, batch: Sequence[Item]) -> None:
+    def _failed(self, error: Exception, _batch: Sequence[Item]) -> None:
+        self._fail(str(error), ())  # the batch waits in the pump again
+
+    def _fail(self, reason: str, under_way: Sequence[Item]) -> None:
+        """Tell people from memory: everything that waits now, and from now on whatever comes."""
         if not self._failing:
-            log.error("the store fails: %s; results are kept in memory", error)
-        self._failing = True
-        self._trouble(str(error))
-        for item in batch:
+            log.error("the store fails: %s; results are kept in memory", reason)
+            self._failing = True
+            self._tell_early((*under_way, *self.pump))
+        self._trouble(reason)
+
+    def _tell_early(self, items: Iterable[Item]) -> None:
+        for item in items:
             if isinstance(item, Entry) and item.notice:
                 self._hand_on(item, early=True)
 

@@ -18,12 +18,10 @@ INSERT INTO results (
 )
 ON CONFLICT (check_id, at_ms, attempt) DO NOTHING
 
--- A state from before the stored one arrives late and changes nothing. One from more than an hour before is not late:
--- then the clock was wrong when the stored one was written, and it must not freeze the check until that hour comes.
+-- One writer appends in the order in which things were judged; the wall clock, which may be set back, has no say.
 -- name: set_state
 INSERT INTO states (check_id, at_ms, body) VALUES ((SELECT id FROM checks WHERE name = $1), $2, $3)
 ON CONFLICT (check_id) DO UPDATE SET at_ms = excluded.at_ms, body = excluded.body
-WHERE excluded.at_ms >= states.at_ms OR excluded.at_ms < states.at_ms - 3600000
 
 -- name: add_transition
 INSERT INTO transitions (

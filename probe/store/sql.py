@@ -153,7 +153,9 @@ class SqlStore:
             (SQL["add_notice"], [rows.notice_row(delivery.notice) for delivery in deliveries]),
             (SQL["settle_delivery"], [rows.delivery_row(delivery) for delivery in deliveries]),
         ]
-        if told := [rows.delivery_row(delivery) for delivery in deliveries if delivery.outcome is Outcome.DELIVERED]:
+        # An end that was refused for good is the last word all the same: nobody is told again that it lasts.
+        last = [one for one in deliveries if one.outcome is Outcome.DELIVERED or _refused_end(one)]
+        if told := [rows.delivery_row(delivery) for delivery in last]:
             changes.append((SQL["remember_told"], [row[:2] for row in told]))
         await self._driver.write(changes)
 
@@ -202,6 +204,10 @@ class SqlStore:
 
     async def close(self) -> None:
         await self._driver.close()
+
+
+def _refused_end(delivery: Delivery) -> bool:
+    return delivery.outcome is Outcome.FAILED and not delivery.notice.firing
 
 
 @contextlib.contextmanager

@@ -186,7 +186,7 @@ async def test_an_outage_that_is_over_before_it_could_be_told_is_one_message(clo
 
 def test_an_end_whose_beginning_was_told_stays_an_end() -> None:
     queue = [Delivery(notice("changed"), "chat"), Delivery(notice("resolved"), "chat")]
-    chosen, superfluous = merged(queue)
+    chosen, superfluous = merged(queue, {"a@1"})
     assert chosen.notice.kind is NoticeKind.RESOLVED
     assert [delivery.notice.kind for delivery in superfluous] == ["changed"]
 
@@ -209,11 +209,11 @@ async def test_a_forgetful_receiver_is_told_again_until_the_end_is_old(clock: Fa
 
 async def test_after_a_restart_what_is_owed_is_sent_and_what_is_open_refreshed(clock: FakeClock) -> None:
     peers, chat = Forgetful(), Receiver()
-    office = Office(clock, peers=peers, chat=chat)
-    office.deliverer.restore(
-        pending=[Delivery(notice("resolved", "b@2"), "chat", attempts=3), Delivery(notice("opened"), "gone")],
-        told=[Delivery(notice("opened"), "peers"), Delivery(notice("opened"), "gone")],
-    )
+    told = [Delivery(notice("opened", i), r) for i, r in (("a@1", "peers"), ("a@1", "gone"), ("b@2", "chat"))]
+    office = Office(clock)
+    office.deliverer.configure({"peers": peers, "chat": chat}, told)
+    office.accept("chat", notice("resolved", "b@2"))
+    office.accept("gone", notice("opened"))
     await settled()
     await office.deliverer.stop()
     assert chat.heard == ["resolved b@2 DOWN"]

@@ -28,6 +28,12 @@ class Page:
     async def run(self, trace, net) -> None: ...
 
 
+class Silent:
+    """A receiver that nothing is sent to here."""
+
+    async def send(self, notice, post) -> None: ...
+
+
 def planned(name: str, **changes) -> Planned:
     plan = Planned(CheckSpec(name, Page(), 10.0, 5.0), Policy(), "http", "shop", "team-shop", labels={"tier": "1"})
     return replace(plan, **changes)
@@ -35,7 +41,10 @@ def planned(name: str, **changes) -> Planned:
 
 def config(*plans: Planned, routes: tuple[Route, ...] = (Route(("chat",)),)) -> Config:
     checks = {plan.name: plan for plan in plans}
-    return Config(Path("probe.yml"), "test", "127.0.0.1", 0, "", checks, routes=routes, url="http://probe.example")
+    names = dict.fromkeys(name for route in routes for name in route.to) | dict.fromkeys(("chat", "mail", "oncall"))
+    receivers = {name: Silent() for name in names}
+    url = "http://probe.example"
+    return Config(Path("probe.yml"), "test", "127.0.0.1", 0, "", checks, receivers=receivers, routes=routes, url=url)
 
 
 class Desk:

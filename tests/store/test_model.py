@@ -44,8 +44,7 @@ class Model:
                     self.deliveries.setdefault((entry.notice.id, receiver), Delivery(entry.notice, receiver))
         for check, entry in last.items():
             at_ms = entry.verdict.result.at_ms
-            if check not in self.states or at_ms >= self.states[check][0]:
-                self.states[check] = (at_ms, entry.verdict.state)
+            self.states[check] = (at_ms, entry.verdict.state)
 
     def settle(self, delivery: Delivery) -> None:
         key = (delivery.notice.id, delivery.receiver)
@@ -53,7 +52,8 @@ class Model:
         before = self.deliveries.get(key)
         if before is None or before.outcome is Outcome.PENDING or delivery.outcome is not Outcome.PENDING:
             self.deliveries[key] = delivery
-        if delivery.outcome is Outcome.DELIVERED:
+        refused_end = delivery.outcome is Outcome.FAILED and not delivery.notice.firing
+        if delivery.outcome is Outcome.DELIVERED or refused_end:
             place = (delivery.notice.incident, delivery.receiver)
             known = self.told.get(place)
             if known is None or self.order[known.notice.id] <= self.order[delivery.notice.id]:

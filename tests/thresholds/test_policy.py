@@ -1,5 +1,7 @@
 """Runs in, levels and transitions out."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -15,6 +17,15 @@ START_MS = 1_700_000_000_000
 SLOW = Policy(thresholds=(Threshold("total", degraded=0.8, down=5.0),), down_after=(2, 3), up_after=2)
 DOWN = Failure(FailureKind.CONNECT, "connect", "connection refused")
 OURS = Failure(FailureKind.LOCAL, "connect", "no file descriptors left")
+
+
+def stream(marks: str) -> list[Result]:
+    """The runs of a text; what follows a failed attempt is its retry."""
+    runs = []
+    for index, mark in enumerate(marks):
+        again = bool(runs) and runs[-1].provisional
+        runs.append(replace(run(index, mark), attempt=runs[-1].attempt + 1 if again else 1))
+    return runs
 
 
 def run(index: int, mark: str) -> Result:
@@ -39,8 +50,8 @@ def run(index: int, mark: str) -> Result:
 def replay(policy: Policy, marks: str, state: State | None = None) -> tuple[State, list[Transition]]:
     transitions = []
     state = state or State()
-    for index, mark in enumerate(marks):
-        verdict = judge(policy, state, run(index, mark))
+    for result in stream(marks):
+        verdict = judge(policy, state, result)
         state = verdict.state
         if verdict.transition:
             transitions.append(verdict.transition)
@@ -177,6 +188,44 @@ def test_lag_excuses_what_it_can_explain(lag: float, level: Level, counts: bool)
     assert (run.level, run.counts) == (level, counts)
 
 
+def test_what_was_recovered_from_does_not_count_in_a_longer_window_either() -> None:
+    policy = Policy(down_after=(2, 5), up_after=2)
+    assert [line.split()[-1] for line in told(policy, "uxxuuux")] == ["quiet", "opened", "resolved"]
+
+
+def test_a_failed_attempt_that_was_cut_off_dates_nothing_back() -> None:
+    """A kill between an attempt and its retry: the outage days later began days later."""
+    state = replay(SLOW, "up")[0]
+    later = [replace(run(50_000 + n, "x"), attempt=1) for n in range(2)]
+    for result in later:
+        verdict = judge(SLOW, state, result)
+        state = verdict.state
+    assert verdict.transition is not None
+    assert verdict.transition.since_ms == later[0].at_ms
+
+
+def test_runs_with_a_long_gap_between_do_not_count_together() -> None:
+    policy = replace(SLOW, memory=600.0)
+    state = replay(policy, "uux")[0]
+    assert judge(policy, state, run(61 + 2, "x")).transition is None
+    near = judge(policy, state, run(60 + 2, "x")).transition
+    assert near is not None
+    assert near.after is Level.DOWN
+
+
+@pytest.mark.parametrize(
+    ("marks", "worst"), [("uddluu", Level.DEGRADED), ("uxxdduu", Level.DOWN), ("uddxxuu", Level.DOWN)]
+)
+def test_an_end_knows_the_worst_that_it_was(marks: str, worst: Level) -> None:
+    assert replay(SLOW, marks)[1][-1].worst is worst
+
+
+def test_a_lag_between_an_attempt_and_the_next_run_forgives_the_attempt() -> None:
+    """The retry did not count: the next failure is dated by itself."""
+    transitions = replay(SLOW, "upsxx")[1]
+    assert transitions[-1].since_ms == START_MS + 3 * EVERY_MS
+
+
 def test_a_recovery_says_what_it_recovered_from() -> None:
     _, transitions = replay(SLOW, "uxxluu")
     assert (transitions[-1].event, transitions[-1].reason) == (Event.RESOLVED, "connection refused")
@@ -197,10 +246,10 @@ def test_a_restart_in_between_changes_nothing(marks: str, cut: int) -> None:
     whole, transitions = replay(SLOW, marks)
     state = State()
     seen = []
-    for index, mark in enumerate(marks):
+    for index, result in enumerate(stream(marks)):
         if index == cut:
             state = msgspec.json.decode(msgspec.json.encode(state), type=State)
-        verdict = judge(SLOW, state, run(index, mark))
+        verdict = judge(SLOW, state, result)
         state = verdict.state
         seen += [verdict.transition] if verdict.transition else []
     assert (state, seen) == (whole, transitions)
@@ -229,7 +278,7 @@ def test_without_a_run_that_counts_nobody_is_told(marks: str) -> None:
 
 
 def test_a_recorded_stream_gives_its_transitions_again() -> None:
-    lines = [wire.encode(run(index, mark)) for index, mark in enumerate("uuxpxxluduu")]
+    lines = [wire.encode(result) for result in stream("uuxpxxluduu")]
     state = State()
     events = []
     for line in lines:
