@@ -240,3 +240,140 @@ async def test_new_settings_take_over_what_waits(clock: FakeClock) -> None:
     await clock.advance(10)
     await office.deliverer.stop()
     assert mended.heard == ["opened a@1 DOWN"]
+
+
+async def test_an_end_that_is_refused_is_the_end_all_the_same(clock: FakeClock) -> None:
+    peers = Forgetful()
+    office = Office(clock, peers=peers)
+    office.accept("peers", notice("opened"))
+    await settled()
+    peers.errors = [NotifyError("404", permanent=True)]
+    office.accept("peers", notice("resolved"))
+    await clock.advance(3600)
+    await office.deliverer.stop()
+    assert "opened a@1" not in peers.refreshed[-1]
+    assert len(peers.refreshed) < 20  # the end is told for fifteen minutes, not for ever
+
+
+async def test_a_refused_single_message_leaves_no_beginning_without_an_end(clock: FakeClock) -> None:
+    chat = Receiver(NotifyError("503"), NotifyError("404", permanent=True))
+    office = Office(clock, chat=chat)
+    office.accept("chat", notice("opened"), notice("resolved"))
+    await clock.advance(60)
+    await office.deliverer.stop()
+    assert chat.heard == []
+    assert set(office.outcomes().values()) == {"failed"}
+
+
+async def test_after_a_restart_a_single_message_stays_one(clock: FakeClock) -> None:
+    chat = Receiver()
+    office = Office(clock, chat=chat)
+    office.accept("chat", notice("opened"), notice("passed"))
+    await settled()
+    await office.deliverer.stop()
+    assert chat.heard == ["passed a@1 DOWN"]
+
+
+async def test_who_heard_nothing_of_an_outage_is_not_told_its_end_alone(clock: FakeClock) -> None:
+    oncall = Receiver(NotifyError("503"))
+    office = Office(clock, oncall=oncall)
+    office.accept("oncall", notice("changed"), notice("resolved"))  # the beginning went elsewhere
+    await clock.advance(10)
+    await office.deliverer.stop()
+    assert oncall.heard == ["passed a@1 DOWN"]
+
+
+async def test_an_old_notice_has_its_day_too(clock: FakeClock) -> None:
+    clock.step_wall(3 * 86_400_000)  # we were down for three days
+    chat = Receiver(NotifyError("no route yet"))
+    office = Office(clock, chat=chat)
+    office.accept("chat", notice("opened"))
+    await clock.advance(10)
+    await office.deliverer.stop()
+    assert chat.heard == ["opened a@1 DOWN"]
+
+
+async def test_a_receiver_that_comes_back_knows_what_is_open(clock: FakeClock) -> None:
+    office = Office(clock)
+    peers = Forgetful()
+    office.deliverer.configure({"peers": peers}, [Delivery(notice("opened"), "peers")])
+    await settled()
+    await office.deliverer.stop()
+    assert peers.refreshed == [["opened a@1"]]
+
+
+async def test_a_long_queue_does_not_make_a_receiver_forget(clock: FakeClock) -> None:
+    class Slow(Forgetful):
+        async def send(self, notice: Notice, post: Post) -> None:
+            await clock.sleep(4)
+            await super().send(notice, post)
+
+    peers = Slow()
+    office = Office(clock, peers=peers)
+    office.accept("peers", *[notice("opened", f"b@{number}") for number in range(200)])
+    await clock.advance(400)
+    await office.deliverer.stop()
+    assert len(peers.refreshed) >= 5
+
+
+async def test_others_are_not_remembered_after_the_end(clock: FakeClock) -> None:
+    chat = Receiver()
+    office = Office(clock, chat=chat)
+    for number in range(50):
+        office.accept("chat", notice("opened", f"a@{number}"), notice("resolved", f"a@{number}"))
+    await settled()
+    courier, _ = office.deliverer._couriers["chat"]
+    assert not courier._told
+    await office.deliverer.stop()
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_stopping_never_hangs_whatever_a_courier_is_doing(clock: FakeClock, turns: int) -> None:
+    office = Office(clock, chat=Receiver(*[NotifyError("503")] * 99))
+    office.accept("chat", notice("opened"))
+    await settled()
+    office.accept("chat", notice("opened", "b@2"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await office.deliverer.stop()
+
+
+async def test_a_bug_in_a_channel_is_a_failed_attempt(clock: FakeClock) -> None:
+    odd = Receiver(ZeroDivisionError())
+    office = Office(clock, odd=odd)
+    office.accept("odd", notice("opened"))
+    await clock.advance(10)
+    await office.deliverer.stop()
+    assert odd.heard == ["opened a@1 DOWN"]
+    assert office.book[0].error == "bug: ZeroDivisionError"
+
+
+async def test_a_courier_that_ends_by_itself_ends_the_service(clock: FakeClock) -> None:
+    office = Office(clock, chat=Receiver(asyncio.CancelledError()))  # type: ignore[arg-type]  # no Exception: a bug
+    running = asyncio.create_task(office.deliverer.run())
+    await settled()
+    office.accept("chat", notice("opened"))
+    with pytest.raises(RuntimeError, match="courier chat ended"):
+        await running
+
+
+async def test_flushing_waits_for_what_is_being_sent(clock: FakeClock) -> None:
+    sent = asyncio.Event()
+
+    class Slow(Receiver):
+        async def send(self, notice: Notice, post: Post) -> None:
+            await sent.wait()
+            await super().send(notice, post)
+
+    chat = Slow()
+    office = Office(clock, chat=chat)
+    office.accept("chat", notice("opened"))
+    await settled()
+    flushing = asyncio.create_task(office.deliverer.flush())
+    await settled()
+    assert not flushing.done()
+    sent.set()
+    await flushing
+    assert chat.heard == ["opened a@1 DOWN"]
+    await office.deliverer.stop()

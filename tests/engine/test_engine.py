@@ -233,3 +233,26 @@ async def test_a_stall_while_the_kernel_waits_for_us_is_not_lag(*, stamped: bool
     await net.close()
     assert result.facts.get("loop.lag", 0.0) == pytest.approx(lag, abs=0.03)
     assert result.phases["ttfb"] == pytest.approx(0.3 if stamped else 0.5)
+
+
+async def test_a_changed_check_starts_anew(lab: Lab) -> None:
+    target = Target(lab.clock)
+    lab.engine.plan([spec(target, every=10.0)])
+    await lab.clock.advance(20)
+    before = len(lab.results)
+    lab.engine.plan([spec(target, every=2.0)])
+    await lab.clock.advance(20)
+    assert len(lab.results) - before == 10
+
+
+async def test_a_check_that_ends_by_itself_ends_the_service(lab: Lab) -> None:
+    class Odd(Target):
+        async def run(self, trace, net) -> None:
+            raise asyncio.CancelledError
+
+    running = asyncio.create_task(lab.engine.run())
+    await settled()
+    lab.engine.plan([spec(Odd(lab.clock))])
+    await lab.clock.advance(11)
+    with pytest.raises(RuntimeError, match="check a ended"):
+        await running

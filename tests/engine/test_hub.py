@@ -13,7 +13,7 @@ from probe.config.model import Config, Planned
 from probe.engine.hub import Hub
 from probe.store.base import Entry
 from tests.conftest import FakeClock
-from thresholds.base import Level, Policy, State
+from thresholds.base import Level, Policy, State, Threshold
 
 REFUSED = Failure(FailureKind.CONNECT, "connect", "connection refused")
 
@@ -167,3 +167,31 @@ def test_routes_match_the_service_and_own_labels(clock: FakeClock) -> None:
 def test_a_result_of_nobody_is_dropped(desk: Desk) -> None:
     desk.run("removed", True)
     assert not desk.entries
+
+
+def test_an_end_goes_by_the_routes_when_all_who_were_told_are_gone(clock: FakeClock) -> None:
+    state = State(Level.DOWN, 5, Level.DOWN, 5, incident="a@5", incident_since_ms=5, worst=Level.DOWN)
+    desk = Desk(clock, config(planned("a")), {"a": state}, {"a@5": ["renamed-since"]})
+    desk.run("a", True, True)
+    assert [who for _, who in desk.notices()] == [("chat",)]
+
+
+def test_a_change_is_told_to_those_before_and_to_those_whom_it_concerns(clock: FakeClock) -> None:
+    routes = (Route(("oncall",), level=Level.DOWN), Route(("mail",)))
+    desk = Desk(clock, config(planned("a", policy=Policy((Threshold("total", degraded=0.05),))), routes=routes))
+    desk.run("a", True, True)
+    desk.run("a", False, False, True, True)
+    told = [(notice.kind, notice.level.name, who) for notice, who in desk.notices()]
+    assert told == [
+        (NoticeKind.OPENED, "DEGRADED", ("mail",)),
+        (NoticeKind.CHANGED, "DOWN", ("mail", "oncall")),
+        (NoticeKind.CHANGED, "DEGRADED", ("mail", "oncall")),
+    ]
+
+
+def test_the_end_names_the_worst_that_it_was(clock: FakeClock) -> None:
+    desk = Desk(clock, config(planned("a")))
+    desk.run("a", True, False, False)
+    desk.hub.emit(Result("a", clock.now_ms() + 1, 0.1, failure=Failure(FailureKind.LOCAL, "connect", "our side")))
+    desk.run("a", True, True)
+    assert [notice.level for notice, _ in desk.notices()] == [Level.DOWN, Level.DOWN]

@@ -114,3 +114,43 @@ async def test_a_bug_in_the_writer_is_not_retried(clock: FakeClock) -> None:
     await clock.advance(1)
     with pytest.raises(KeyError):
         await task
+
+
+async def test_the_order_survives_an_overflow_during_a_write_that_fails(clock: FakeClock) -> None:
+    written: list[int] = []
+    under_way, fail = asyncio.Event(), asyncio.Event()
+
+    async def write(batch: Sequence[int]) -> None:
+        if not fail.is_set():
+            under_way.set()
+            await fail.wait()
+            raise OSError("no space left on device")
+        written.extend(batch)
+
+    pump: Pump[int] = Pump(write, clock, errors=(OSError,), size=4, keep=lambda _item: True)
+    task = await running(pump)
+    for item in range(4):
+        pump.offer(item)
+    await clock.advance(1)
+    assert under_way.is_set()
+    for item in range(4, 10):
+        pump.offer(item)
+    fail.set()
+    await clock.advance(60)
+    task.cancel()
+    assert written == list(range(10))
+
+
+async def test_a_hurry_cuts_the_pause_after_a_failure_short(disk: Disk, clock: FakeClock) -> None:
+    pump = pump_to(disk, clock)
+    task = await running(pump)
+    disk.full = True
+    pump.offer(1)
+    await clock.advance(40)  # the pauses are long by now
+    disk.full = False
+    draining = asyncio.create_task(pump.drain())
+    await settled()
+    await clock.advance(0)
+    await draining
+    task.cancel()
+    assert disk.written == [1]

@@ -1,6 +1,7 @@
 """First a row, then a message; and a message all the same while there can be no row. On a real database."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -122,3 +123,34 @@ async def test_transitions_outlive_results_in_memory(driver: SqliteDriver) -> No
     assert await desk.kept("first") == 1
     assert [await desk.kept(f"bulky-{number}") for number in (0, 89, 90, 99)] == [0, 0, 1, 1]
     assert desk.recorder.pump.dropped == 90
+
+
+async def test_whoever_waits_behind_others_is_told_too_while_the_store_fails(driver: SqliteDriver) -> None:
+    """More than a batch waits: the one that is tried again and again is not the one with the news."""
+    desk = Desk(driver, size=100_000)
+    await desk.disk(full=True)
+    for number in range(2_500):
+        desk.recorder.record(bulky(number) if number < 5 else entry(f"r{number}"))
+    desk.recorder.record(entry("behind", "chat"))
+    await eventually(lambda: desk.delivered == ["behind to chat"])
+    desk.recorder.record(entry("after", "chat"))
+    assert desk.delivered == ["behind to chat", "after to chat"]
+    await desk.disk(full=False)
+    await desk.drained()
+    desk.task.cancel()
+    assert desk.delivered == ["behind to chat", "after to chat"]
+
+
+async def test_a_write_that_hangs_silences_nobody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probe.engine.record._PATIENCE", 0.05)
+    other = sqlite3.connect(desk.driver.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # the writer waits for this lock, for seconds
+    desk.recorder.record(entry("a", "chat"))
+    await eventually(lambda: desk.delivered == ["a to chat"])
+    assert desk.trouble[0].startswith("no answer for")
+    other.execute("ROLLBACK")
+    other.close()
+    await desk.drained()
+    assert desk.delivered == ["a to chat"]
+    assert desk.trouble[-1] == ""
+    assert await desk.kept("a") == 1
