@@ -6,9 +6,13 @@ import asyncio
 import contextlib
 import logging
 import os
+import queue
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
+from logging.handlers import QueueHandler
 
 import click
 from rich.console import Console
@@ -22,6 +26,8 @@ from probe.store.base import StoreError
 log = logging.getLogger("probe")
 
 _LONGEST_END = 40.0  # s
+_LINES = 10_000  # log lines that wait for a slow reader
+_LAST_LINES = 1.0  # s for them at the end
 _LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
@@ -39,6 +45,30 @@ class _Masked(logging.Filter):
         return True
 
 
+class _Patient(QueueHandler):
+    """Hands lines to a thread: whoever does not read our standard error must not stop the probes."""
+
+    def __init__(self, lines: queue.Queue[logging.LogRecord]) -> None:
+        super().__init__(lines)
+        self._lines = lines
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(record)
+
+    def flush(self) -> None:
+        """At the end of the program: wait for the thread, but not for a reader who never comes."""
+        deadline = time.monotonic() + _LAST_LINES
+        while self._lines.unfinished_tasks and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+def _write_lines(lines: queue.Queue[logging.LogRecord], handler: logging.Handler) -> None:
+    while True:
+        handler.handle(lines.get())
+        lines.task_done()
+
+
 def start_logging(redact: Callable[[str], str], console: Console | None) -> None:
     """Lines on standard error; above the live table where there is one."""
     handler: logging.Handler
@@ -49,7 +79,9 @@ def start_logging(redact: Callable[[str], str], console: Console | None) -> None
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter(_LINE))
     handler.addFilter(_Masked(redact))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    lines: queue.Queue[logging.LogRecord] = queue.Queue(_LINES)
+    logging.basicConfig(level=logging.INFO, handlers=[_Patient(lines)], force=True)
+    threading.Thread(target=_write_lines, args=(lines, handler), name="log", daemon=True).start()
     for name in ("aiohttp.access", "aiosqlite"):  # the latter logs whole batches, with what notices say
         logging.getLogger(name).setLevel(logging.WARNING)
 
