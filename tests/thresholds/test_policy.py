@@ -21,7 +21,7 @@ OURS = Failure(FailureKind.LOCAL, "connect", "no file descriptors left")
 
 def stream(marks: str) -> list[Result]:
     """The runs of a text; what follows a failed attempt is its retry."""
-    runs = []
+    runs: list[Result] = []
     for index, mark in enumerate(marks):
         again = bool(runs) and runs[-1].provisional
         runs.append(replace(run(index, mark), attempt=runs[-1].attempt + 1 if again else 1))
