@@ -28,7 +28,7 @@ def main() -> None:
     """  # noqa: D301  # \b keeps click from joining the lines
 
 
-@main.command()
+@main.command(short_help="Run the service until it is told to end.")
 @click.argument("config", type=_FILE)
 @click.option("--plain", is_flag=True, help="Log lines instead of the live table, also on a terminal.")
 def run(config: Path, *, plain: bool) -> None:
@@ -42,7 +42,7 @@ def run(config: Path, *, plain: bool) -> None:
     sys.exit(operate(_load(config), plain=plain))
 
 
-@main.command()
+@main.command(short_help="Show the service at work, on targets of its own.")
 @click.option(
     "--listen", default="127.0.0.1:8080", show_default=True, help="Where the pages are; a taken port is replaced."
 )
@@ -57,7 +57,7 @@ def demo(listen: str, *, plain: bool) -> None:
     sys.exit(play(listen, plain=plain))
 
 
-@main.command()
+@main.command(short_help="Say everything that is wrong with a configuration.")
 @click.argument("config", type=_FILE)
 def validate(config: Path) -> None:
     """Say everything that is wrong with CONFIG, at once: `file:line:column: key: what is wrong`.
@@ -70,7 +70,7 @@ def validate(config: Path) -> None:
     click.echo(f"{config}: {checks}{receivers}: valid")
 
 
-@main.command()
+@main.command(short_help="Run one check now, phase by phase.")
 @click.argument("target", metavar="URL-or-NAME")
 @click.option("-c", "--config", type=_FILE, help="The configuration that NAME, limits and network policy come from.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run as JSON.")
@@ -93,7 +93,7 @@ def check(target: str, config: Path | None, *, as_json: bool) -> None:
     sys.exit(0 if verdict.level.name in {"UP", "DEGRADED"} else 1)
 
 
-@main.command()
+@main.command(short_help="Print the JSON Schema of the configuration.")
 def schema() -> None:
     """Print the JSON Schema of the configuration: editors complete and check it as you type."""
     from probe.config import json_schema

@@ -50,6 +50,7 @@ class _Patient(QueueHandler):
 
     def __init__(self, lines: queue.Queue[logging.LogRecord]) -> None:
         super().__init__(lines)
+        self.setFormatter(logging.Formatter("%(message)s"))  # the rest is added where lines are written
         self._lines = lines
 
     def enqueue(self, record: logging.LogRecord) -> None:

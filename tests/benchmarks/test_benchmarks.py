@@ -51,10 +51,27 @@ def test_the_peers_are_measured_at_the_same_rate() -> None:
     assert re.fullmatch(r"\*\*[\d.]+\*\*", blackbox[3])
 
 
-async def test_checks_that_fail_are_not_measured(tmp_path: Path) -> None:
-    nobody = Case("refused", 20, f"http://127.0.0.1:{free_port()}", tmp_path)
-    with pytest.raises(MeasurementError, match=r"Probe, refused: \d+ of \d+ checks failed"):
-        await cpu_per_check.sample(Probe(), nobody, TINY)
+@pytest.mark.parametrize(
+    ("contender", "pooled"),
+    [
+        (Probe(), False),
+        pytest.param(Probe(), True, marks=pytest.mark.e2e),
+        pytest.param(Blackbox(), False, marks=pytest.mark.e2e),
+        pytest.param(Blackbox(), True, marks=pytest.mark.e2e),
+    ],
+)
+async def test_a_certificate_that_is_not_trusted_fails_every_check(
+    tmp_path: Path, contender: Contender, pooled: bool
+) -> None:
+    _, server = cpu_per_check.certificate(tmp_path)
+    (tmp_path / "other").mkdir()
+    stranger, _ = cpu_per_check.certificate(tmp_path / "other")
+    port, tls = free_port(), free_port()
+    command = [sys.executable, str(HERE / "target.py"), str(port), str(tls), str(server)]
+    with started(command, tmp_path / "target.log"):
+        case = Case("stranger", 20, f"https://127.0.0.1:{tls}", tmp_path, stranger, pooled)
+        with pytest.raises(MeasurementError, match=r"(\d+) of \1 checks failed"):
+            await cpu_per_check.sample(contender, case, TINY)
 
 
 def test_certificates_are_rsa_2048_and_verify(tmp_path: Path) -> None:

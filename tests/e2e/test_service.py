@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import sqlite3
 import subprocess
@@ -141,6 +142,7 @@ async def test_a_signal_ends_it_cleanly_although_a_run_is_under_way(service: Ser
     await service.start()
     await until(service.is_up, "the site is up")
     assert await service.process.end(number, limit=20) == 0, service.process.output()
+    assert re.search(r"^\S+ \S+ INFO    probe.service: 2 checks run; pages at", service.process.output(), re.MULTILINE)
     assert service.rows("PRAGMA integrity_check") == [("ok",)]
     assert service.rows("SELECT count(*) > 0 FROM runs WHERE name = 'site'") == [(1,)]
 
