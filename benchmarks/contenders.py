@@ -124,13 +124,16 @@ def service_checks(case: Case) -> dict[str, object]:
 
 
 def service_config(case: Case, port: int) -> dict[str, object]:
-    """A configuration as a team would write it: an expectation and a threshold on every check, and somebody to tell."""
+    """A configuration as a team would write it: an expectation and a threshold on every check, and somebody to tell.
+
+    Without repetitions: whatever fails is to be counted as failed.
+    """
     thresholds = {"total": {"degraded": "500ms"}}
     return {
         "instance": "benchmark",
         "listen": f"127.0.0.1:{port}",
         "store": "sqlite:probe.db",
-        "defaults": {"every": "1s", "service": "shop", "thresholds": thresholds},
+        "defaults": {"every": "1s", "service": "shop", "thresholds": thresholds, "confirm": {"retries": 0}},
         "services": {"shop": {"owner": "team-shop", "labels": {"env": "test"}}},
         "checks": service_checks(case),
         "alerts": {

@@ -56,6 +56,8 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.names) - set(BENCHMARKS):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    if options.write:
+        with_figures(README.read_text(encoding="utf-8"), "")  # before minutes are spent
     end_on_sigterm()
     parts = [heading("Full run" if options.full else "Short run")]
     print(parts[0], flush=True)

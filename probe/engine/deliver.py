@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from exporters.base import Notice, NoticeKind, Notifier, NotifyError, Post, Refreshing
 from probe.clock import Clock
+from probe.engine.crew import Crew
 from probe.engine.waiting import sleep_or
 from probe.store.base import Delivery, Outcome
 
@@ -203,65 +204,47 @@ class Deliverer:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._couriers: dict[str, tuple[Courier, asyncio.Task[None]]] = {}
-        self._failed: asyncio.Future[None] | None = None
+        self._couriers: dict[str, Courier] = {}
+        self._crew = Crew("courier")
 
     async def run(self) -> None:
         """Wait for ever; raise what a courier raised, for that is a bug of ours."""
-        self._failed = asyncio.get_running_loop().create_future()
-        try:
-            await self._failed
-        finally:
-            await self.stop()
+        await self._crew.run()
 
     def configure(self, receivers: Mapping[str, Notifier], told: Sequence[Delivery] = ()) -> None:
         """Keep exactly these receivers. What waits for one that stays is sent by its new settings.
 
         `told` is what receivers knew before: a new one may be an old one that comes back.
         """
-        for name in list(self._couriers):
-            if name not in receivers:
-                courier, task = self._couriers.pop(name)
-                task.cancel()
-                courier.abandon("the receiver was removed from the configuration")
+        for name in self._couriers.keys() - receivers.keys():
+            self._crew.end(name)
+            self._couriers.pop(name).abandon("the receiver was removed from the configuration")
         for name, notifier in receivers.items():
             if name in self._couriers:
-                self._couriers[name][0].notifier = notifier
+                self._couriers[name].notifier = notifier
                 continue
-            courier = Courier(name, notifier, self._desk)
+            courier = self._couriers[name] = Courier(name, notifier, self._desk)
             for delivery in told:
                 if delivery.receiver == name:
                     courier.remember(delivery.notice)
-            task = asyncio.create_task(courier.run(), name=f"courier {name}")
-            task.add_done_callback(self._ended)
-            self._couriers[name] = (courier, task)
+            self._crew.start(name, courier.run())
 
     def accept(self, delivery: Delivery) -> None:
         if delivery.receiver in self._couriers:
-            self._couriers[delivery.receiver][0].accept(delivery)
+            self._couriers[delivery.receiver].accept(delivery)
             return
         gone = replace(delivery, outcome=Outcome.FAILED, error="no such receiver in the configuration")
         self._desk.settle(replace(gone, at_ms=self._desk.clock.now_ms()))
 
     def waiting(self) -> Mapping[str, tuple[int, int]]:
         """How many notices wait by receiver, and Unix ms of the oldest one's decision."""
-        return {name: (len(courier), courier.oldest_ms) for name, (courier, _) in self._couriers.items()}
+        return {name: (len(courier), courier.oldest_ms) for name, courier in self._couriers.items()}
 
     async def flush(self) -> None:
         """Wait until every courier has sent what it can send now. The caller sets the deadline."""
-        for courier, _ in list(self._couriers.values()):
+        for courier in list(self._couriers.values()):
             await courier.quiet.wait()
 
     async def stop(self) -> None:
-        tasks = [task for _, task in self._couriers.values()]
         self._couriers.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """A courier that was not told to end has a bug, whatever it ended by."""
-        ours = any(task is running for _, running in self._couriers.values())
-        if ours and self._failed is not None and not self._failed.done():
-            error = None if task.cancelled() else task.exception()
-            self._failed.set_exception(error or RuntimeError(f"{task.get_name()} ended"))
+        await self._crew.stop()

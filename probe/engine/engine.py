@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Protocol
@@ -10,6 +9,7 @@ from typing import Protocol
 from checks.core.base import CheckSpec
 from checks.core.result import FailureKind, Result
 from probe.clock import Clock
+from probe.engine.crew import Crew
 from probe.engine.runner import Runner
 from probe.engine.schedule import Grid, grid
 from probe.engine.seats import Seats
@@ -36,44 +36,29 @@ class Engine:
         self._clock = clock
         self._emit = emit
         self._figures = figures
-        self._tasks: dict[str, tuple[CheckSpec, asyncio.Task[None]]] = {}
-        self._failed: asyncio.Future[None] | None = None
+        self._specs: dict[str, CheckSpec] = {}
+        self._crew = Crew("check")
 
     async def run(self) -> None:
         """Wait for ever; raise what a task of a check raised, for that is a bug of ours."""
-        self._failed = asyncio.get_running_loop().create_future()
-        try:
-            await self._failed
-        finally:
-            await self.stop()
+        await self._crew.run()
 
     def plan(self, specs: Iterable[CheckSpec]) -> None:
         """Run exactly these checks from now on. Unchanged ones keep their task and their place in the schedule."""
         wanted = {spec.name: spec for spec in specs}
-        for name, (spec, task) in list(self._tasks.items()):
+        for name, spec in list(self._specs.items()):
             if wanted.get(name) != spec:
-                task.cancel()
-                del self._tasks[name]
+                del self._specs[name]
+                self._crew.end(name)
         for name, spec in wanted.items():
-            if name not in self._tasks:
-                task = asyncio.create_task(self._watch(spec), name=f"check {name}")
-                task.add_done_callback(self._ended)
-                self._tasks[name] = (spec, task)
+            if name not in self._specs:
+                self._specs[name] = spec
+                self._crew.start(name, self._watch(spec))
 
     async def stop(self) -> None:
         """End every run; what was under way is not a result."""
-        tasks = [task for _, task in self._tasks.values()]
-        self._tasks.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """A check's task that was not told to end has a bug, whatever it ended by."""
-        ours = any(task is running for _, running in self._tasks.values())
-        if ours and self._failed is not None and not self._failed.done():
-            error = None if task.cancelled() else task.exception()
-            self._failed.set_exception(error or RuntimeError(f"{task.get_name()} ended"))
+        self._specs.clear()
+        await self._crew.stop()
 
     async def _watch(self, spec: CheckSpec) -> None:
         times = grid(spec.name, spec.every, self._clock.now_ms(), self._clock.monotonic())
