@@ -19,7 +19,7 @@ from checks.core.connection import Connection
 from checks.core.decode import ACCEPTED, Body, too_large
 from checks.core.expect import HttpExpect, TooSlowError, judge_body
 from checks.core.http1 import Answer
-from checks.core.net import DeniedError, Family, Net
+from checks.core.net import NET_METRICS, TLS_METRICS, DeniedError, Family, Net
 from checks.core.peer import PeerError
 from checks.core.redirects import REDIRECTS, Following
 from checks.core.request import Request
@@ -203,9 +203,9 @@ class Http(BaseModel):
         if not answer.done and answer.length is not None and answer.length > limit:
             raise too_large(limit)
         try:
-            body.write(piece)
+            await _write(body, piece)
             while not answer.done:
-                body.write(await _next(connection, answer))
+                await _write(body, await _next(connection, answer))
             body.end()
         finally:
             trace.facts["http.bytes"] = body.size
@@ -230,6 +230,8 @@ class Http(BaseModel):
 
 
 CHECK = Http
+METRICS = NET_METRICS | TLS_METRICS | {"ttfb", "transfer"}
+METRICS |= {f"http.{name}" for name in ("status", "bytes", "content_length", "redirects", "last_modified")}
 
 
 def _arrived(span: Span, connection: Connection, *, undelayed: bool) -> None:
@@ -249,13 +251,18 @@ async def _next(connection: Connection, answer: Answer) -> bytes:
     return b""
 
 
+async def _write(body: Body, piece: bytes) -> None:
+    for _ in body.pieces(piece):
+        await asyncio.sleep(0)
+
+
 async def _read_excerpt(connection: Connection, answer: Answer, body: Body, piece: bytes) -> None:
     """The beginning of a body that cannot change the verdict; worth a second, and no failure of its own."""
     with suppress(ExpectationError, ProtocolError, PeerError, SSLError, TimeoutError):
         async with asyncio.timeout(1.0):
-            body.write(piece)
+            await _write(body, piece)
             while not answer.done and body.size < _EXCERPT:
-                body.write(await _next(connection, answer))
+                await _write(body, await _next(connection, answer))
 
 
 def _note_head(trace: Trace, answer: Answer) -> None:

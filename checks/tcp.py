@@ -21,7 +21,7 @@ from pydantic_core import CoreSchema
 from checks.core.base import ExpectationError
 from checks.core.connection import Connection
 from checks.core.expect import Patterns, Texts, found
-from checks.core.net import Family, Net
+from checks.core.net import NET_METRICS, TLS_METRICS, Family, Net
 from checks.core.result import Trace
 from checks.core.text import excerpt, quoted
 from checks.core.tls import TlsOptions
@@ -147,3 +147,4 @@ class Tcp(BaseModel):
 
 
 CHECK = Tcp
+METRICS = NET_METRICS | TLS_METRICS | {"send", "ttfb", "transfer"}

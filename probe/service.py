@@ -10,19 +10,23 @@ import contextlib
 import gc
 import logging
 import resource
+import threading
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from pathlib import Path
+from typing import cast
 
 from prometheus_client import CollectorRegistry
 
 from checks.core.net import Net
 from checks.core.redact import Redactor
 from checks.core.result import Result
+from checks.core.units import format_duration
 from exporters.post import open_post
 from exporters.prometheus import CheckSeries, exposition
 from probe.clock import Clock, SystemClock
-from probe.config import ConfigError, load
+from probe.config import ConfigError, Problem, load
 from probe.config.model import Config, NetworkSettings
 from probe.engine.deliver import Deliverer, Desk
 from probe.engine.engine import Engine
@@ -43,6 +47,9 @@ log = logging.getLogger(__name__)
 
 _DRAIN = 5.0  # s that each step of a shutdown may take
 _TOLD_BACK = 900_000  # ms: ends as old as this are told again to receivers that forget
+_READING = 60.0  # s for reading a configuration again
+_LOOK = 30.0  # s between two looks for checks that cannot be judged
+_BLIND = 300_000  # ms without a judgement that are worth an alert
 _FIXED = ("instance", "host", "port", "store")  # what a reload leaves as it is
 _SPARE = 256  # file descriptors that are not for probes: the database, pages, alerts
 
@@ -150,6 +157,7 @@ class Service:
                 "engine": self._engine.run(),
                 "retention": self._janitor.run(),
                 "reload": self._reload_when_wanted(),
+                "lookout": self._look_out(),
             }
             running = [tasks.create_task(job, name=name) for name, job in jobs.items()]
             await asyncio.sleep(0)  # each has begun: the engine and the couriers take what comes next
@@ -195,7 +203,7 @@ class Service:
             if self._phase:
                 return (f"not now: the service is {self._phase}",)
             try:
-                config = await asyncio.to_thread(load, self.config.path)
+                config = await _read(self.config.path)
             except ConfigError as error:
                 problems = [self.redact(str(problem)) for problem in error.problems]
                 self.own.reload_failed()
@@ -211,6 +219,15 @@ class Service:
             self._reload_wanted.clear()
             for problem in await self.reload():
                 log.error("not reloaded: %s", problem)
+
+    async def _look_out(self) -> None:
+        """Say when checks are UNKNOWN for long: whoever relies on them must know that nobody looks."""
+        while True:
+            await self._clock.sleep(_LOOK)
+            names = self.board.unknown_since(self._clock.now_ms() - _BLIND)
+            few = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+            reason = f"not judged for {format_duration(_BLIND / 1000)} because of trouble on our side: {few}"
+            self.board.report("unjudged", Level.DEGRADED if names else Level.UP, reason if names else "")
 
     async def _adopt(self, config: Config) -> None:
         before = self.config
@@ -308,6 +325,32 @@ def _told_by_incident(deliveries: Sequence[Delivery]) -> Mapping[str, Sequence[s
     for delivery in deliveries:
         told.setdefault(delivery.notice.incident, {})[delivery.receiver] = None
     return {incident: tuple(names) for incident, names in told.items()}
+
+
+async def _read(path: Path) -> Config:
+    """The configuration, read by a thread that nobody waits for for ever: a file may lie on a disk that hangs."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Config] = loop.create_future()
+
+    def settle(config: Config | None, error: Exception | None) -> None:
+        if not done.done():
+            done.set_exception(error) if error else done.set_result(cast("Config", config))
+
+    def work() -> None:
+        outcome: tuple[Config | None, Exception | None]
+        try:
+            outcome = load(path), None
+        except Exception as error:  # noqa: BLE001  # raised again where it is waited for
+            outcome = None, error
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=work, name="load", daemon=True).start()
+    try:
+        async with asyncio.timeout(_READING):
+            return await done
+    except TimeoutError:
+        raise ConfigError([Problem(str(path), 0, 0, "", f"not read within {_READING:g} s", "")]) from None
 
 
 async def _within(step: Awaitable[object], left: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 
 from checks.core.base import ExpectationError, ProtocolError
 
@@ -34,6 +35,11 @@ class Body:
         return not self._name and self.encoding not in ("", "identity")
 
     def write(self, data: bytes) -> None:
+        for _ in self.pieces(data):
+            pass
+
+    def pieces(self, data: bytes) -> Iterator[None]:
+        """Take what arrived, and pause after every piece of decoding: a bomb must not hold up other checks."""
         self._raw += len(data)
         if not self._name:
             self._put(data)
@@ -41,7 +47,7 @@ class Body:
         if self._raw > self._limit:
             raise self._too_large()
         try:
-            self._inflate(data)
+            yield from self._inflate(data)
         except zlib.error as error:
             raise ProtocolError(f"the body is no valid {self._name} ({error})") from None
 
@@ -50,7 +56,7 @@ class Body:
         if self._zlib is not None and not self._zlib.eof:
             raise ProtocolError(f"the {self._name} body ends before its end")
 
-    def _inflate(self, data: bytes) -> None:
+    def _inflate(self, data: bytes) -> Iterator[None]:
         while data:
             if self._zlib is None:
                 self._zlib = zlib.decompressobj(self._window(data))
@@ -60,8 +66,11 @@ class Body:
                 self._zlib = zlib.decompressobj(31)  # RFC 1952 section 2.2: a gzip file may have several members
             self._put(self._zlib.decompress(data, _PIECE))
             data = self._zlib.unused_data if self._zlib.eof else self._zlib.unconsumed_tail
+            if data:
+                yield
         while self._zlib is not None and not self._zlib.eof and (more := self._zlib.decompress(b"", _PIECE)):
             self._put(more)
+            yield
 
     def _window(self, data: bytes) -> int:
         if self._name == "gzip":

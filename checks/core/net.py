@@ -34,6 +34,11 @@ __all__ = [
 _PATIENCE = 3.0
 
 
+# The phases and the numeric facts of a connection: what thresholds may name.
+NET_METRICS = frozenset({"dns", "connect", "net.family"})
+TLS_METRICS = frozenset({"tls", "tls.days_left", "tls.not_after", "tls.chain_not_after"})
+
+
 class CertificateError(Exception):
     """The server's certificate is not accepted; says which and why."""
 

@@ -13,8 +13,12 @@ from checks.core.text import quoted
 from checks.core.url import Url, redirect_target
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# Headers that name somebody: they stay within the origin that they were meant for.
-_SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
+# Headers that say what is asked for, not who asks: only these leave the origin that they were meant for. Any other may
+# be a key.
+_HARMLESS = frozenset(
+    {"accept", "accept-encoding", "accept-language", "cache-control", "connection", "content-length", "pragma"}
+    | {"content-type", "content-encoding", "content-language", "user-agent"}
+)
 _OF_THE_BODY = frozenset({"content-type", "content-encoding", "content-language", "content-location"})
 
 
@@ -26,8 +30,7 @@ def redirected(request: Request, status: int, location: str) -> Request:
         raise ExpectationError(f"redirected to {quoted(location)}, which is no usable http(s) address") from None
     headers = dict(request.headers)
     if url.origin != request.url.origin:
-        for name in _SECRET | {"host"}:
-            headers.pop(name, None)
+        headers = {name: value for name, value in headers.items() if name.lower() in _HARMLESS}
     # RFC 9110 section 15.4: 303 asks for a GET; 301 and 302 turn a POST into one, as every browser does.
     turned = status == 303 and request.method not in ("GET", "HEAD")
     if turned or (status in (301, 302) and request.method == "POST"):

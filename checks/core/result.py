@@ -50,16 +50,17 @@ class Result:
 class Trace:
     """What a run has seen so far; a run cut off by its deadline keeps it.
 
-    `phase` is the phase that is open, or was when the run failed. `ended` is the instant of the last event seen, on
-    the monotonic clock, which a check takes from the kernel where it can: a busy loop of ours is then not part of it.
-    `waits` are the intervals of which the kernel timed both ends: our loop can have made none of them longer.
+    `phase` is the phase that is open, or was when the run failed; `opened` is the instant at which it began. `ended` is
+    the instant of the last event seen, on the monotonic clock, which a check takes from the kernel where it can: a busy
+    loop of ours is then not part of it. `waits` are the intervals of which the kernel timed both ends: our loop can
+    have made none of them longer.
     """
 
-    __slots__ = ("began", "clock", "ended", "facts", "phase", "phases", "waits")
+    __slots__ = ("began", "clock", "ended", "facts", "opened", "phase", "phases", "waits")
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self.began = self.ended = clock()
+        self.began = self.ended = self.opened = clock()
         self.phases: dict[str, float] = {}
         self.facts: dict[str, Fact] = {}
         self.phase = ""
@@ -96,6 +97,7 @@ class Span:
         trace.phase = self._phase
         if self._began is None:
             self._began = trace.clock()
+        trace.opened = self._began
         return self
 
     def __exit__(

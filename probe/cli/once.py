@@ -48,7 +48,9 @@ def _of_address(target: str) -> Check | None:
         if match := _HOST_PORT.fullmatch(target):
             return Tcp.model_validate({"host": match["host"].strip("[]"), "port": int(match["port"])})
     except ValidationError as error:
-        raise ValueError(f"{target}: {error.errors()[0]['msg']}") from None
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{target}: {place}: {first['msg'].removeprefix('Value error, ')}") from None
     return None
 
 

@@ -103,6 +103,14 @@ def operate(config: Config, *, plain: bool) -> int:
     return 0
 
 
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
 def _give_up() -> None:
     os.write(2, b"probe: the end took too long (a disk that does not answer?); ended at once\n")
     os._exit(1)
@@ -121,7 +129,16 @@ async def _operate(service: Service, console: Console | None) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
-    loop.add_signal_handler(signal.SIGHUP, service.reload_soon)
+    attended = _has_terminal()
+
+    def hang_up() -> None:
+        """A reload; but when our terminal is gone, so is whoever could end us."""
+        if attended and not _has_terminal():
+            end()
+        else:
+            service.reload_soon()
+
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
     running = asyncio.create_task(service.run(stop))
     try:
         await asyncio.wait(

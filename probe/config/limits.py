@@ -10,12 +10,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from checks import metrics
 from checks.core.units import parse_duration
 from probe.config.problems import nearest
 from thresholds.base import Threshold
 
-# What check types time, for the sake of a typo: a threshold on "tfb" would never fire and never say so.
-PHASES = ("total", "dns", "connect", "tls", "send", "ttfb", "transfer")
+# For the sake of a typo: a threshold on "tfb" or "tls.day_left" would never fire and never say so.
+METRICS = metrics()
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 _WINDOW = re.compile(r"[()]|\bover\b")
 _LOWER_IS_WORSE = ".days_left"
@@ -100,8 +101,10 @@ def _check_name(metric: str) -> None:
         raise LimitError("thresholds on windows are not supported yet", hint)
     if not _NAME.fullmatch(metric):
         raise LimitError("no metric", "name total, a phase (ttfb), or a fact (tls.days_left)")
-    if _is_time(metric) and metric not in PHASES and (near := nearest(metric, PHASES)):
-        raise LimitError("unknown phase", f"did you mean {near}?")
+    if metric not in METRICS:
+        near = nearest(metric, sorted(METRICS))
+        hint = f"did you mean {near}?" if near else f"runs have {', '.join(sorted(METRICS))}"
+        raise LimitError(f"no run has a phase or a numeric fact {metric}", hint)
 
 
 def _is_time(metric: str) -> bool:

@@ -118,6 +118,11 @@ class Hub:
         self._own[name] = verdict.state
         self._record(self._entry(verdict, None, never))
 
+    def unknown_since(self, at_ms: int) -> Sequence[str]:
+        """The checks that have been UNKNOWN since an instant or longer, although they run."""
+        unknown = (watch for watch in self._watches.values() if watch.state.level is Level.UNKNOWN)
+        return sorted(watch.planned.name for watch in unknown if 0 < watch.state.since_ms <= at_ms)
+
     def own_states(self) -> Mapping[str, State]:
         """What is wrong with ourselves, by subject; UP ones too."""
         return {name.removeprefix(SELF): state for name, state in self._own.items()}

@@ -33,10 +33,11 @@ class LagMeter:
             self._observe(lag)
             self.recent = max(lag, self.recent * _FADE)
             if lag > TOLERANCE:
-                self._stalls.append((asleep, woke))
+                # It began before the look was due: by as much as it was late, for want of knowing better.
+                self._stalls.append((max(asleep, self._expected - lag), woke))
 
     def during(self, began: float, ended: float) -> float:
-        """Seconds between two instants in which the loop may have been blocked; an upper bound, 0.0 when it was not."""
+        """Seconds between two instants in which the loop was blocked, an estimate on the high side."""
         total = 0.0
         for stall_began, stall_ended in reversed(self._stalls):
             if stall_ended <= began:
@@ -44,8 +45,18 @@ class LagMeter:
             total += max(0.0, min(ended, stall_ended) - max(began, stall_began))
         return total + self._ongoing(began, ended)
 
+    def at(self, instant: float) -> float:
+        """Seconds for which the stall lasted, or lasts, that an instant lies in; 0.0 outside of one."""
+        for began, ended in reversed(self._stalls):
+            if began <= instant <= ended:
+                return ended - began
+            if ended < instant:
+                break
+        return self._ongoing(0.0, self._clock.monotonic())
+
     def _ongoing(self, began: float, ended: float) -> float:
         """The stall that the next look is going to see: a run may end in it, before the meter gets its turn."""
         if self._expected is None or self._clock.monotonic() - self._expected <= TOLERANCE:
             return 0.0
-        return max(0.0, ended - max(began, self._expected - EVERY))
+        lag = self._clock.monotonic() - self._expected
+        return max(0.0, ended - max(began, self._expected - min(lag, EVERY)))

@@ -31,11 +31,11 @@ class Janitor:
 
     async def run(self) -> None:
         while True:
-            await self._clock.sleep(_EVERY)
             try:
                 await self.clean()
             except StoreError as error:
                 log.warning("history could not be cleaned up: %s", error)
+            await self._clock.sleep(_EVERY)
 
     async def clean(self) -> None:
         """Delete what is too old, then the oldest of what is too much."""

@@ -15,7 +15,9 @@ from probe.clock import Clock
 from probe.engine.lag import LagMeter
 from thresholds.policy import LAG
 
-_EXCUSE = 0.1  # a blocked loop of this share of the timeout may be why the deadline was missed
+_EXCUSE = 0.1  # so much of the timeout lost through us may be why the deadline was missed
+_MOSTLY = 0.5  # blocked for so much of it, we cannot judge anything
+_WAITS = frozenset({"connect", "ttfb", "transfer"})  # phases in which we wait for bytes, and the kernel keeps them
 
 
 class Runner:
@@ -41,7 +43,7 @@ class Runner:
             trace.facts[LAG] = round(lag, 6)
         duration = max(0.0, trace.ended - trace.began)
         if failure is not None:
-            failure = self._presentable(failure, self._lag.during(trace.began, trace.ended), spec.timeout)
+            failure = self._presentable(failure, trace, spec.timeout)
         facts = {name: self._redact(fact) if isinstance(fact, str) else fact for name, fact in trace.facts.items()}
         return Result(spec.name, at_ms, duration, trace.phases, facts, failure, attempt)
 
@@ -52,8 +54,21 @@ class Runner:
             lag -= sum(self._lag.during(began, ended) for began, ended in trace.waits)
         return max(0.0, lag)
 
-    def _presentable(self, failure: Failure, lag: float, timeout: float) -> Failure:
-        if failure.kind is FailureKind.TIMEOUT and lag > _EXCUSE * timeout:
+    def _presentable(self, failure: Failure, trace: Trace, timeout: float) -> Failure:
+        if failure.kind is FailureKind.TIMEOUT and (lag := self._lost(trace, timeout)) > _EXCUSE * timeout:
             blocked = f"our own event loop was blocked for {format_duration(lag)} of {format_duration(timeout)}"
             return Failure(FailureKind.LOCAL, failure.phase, f"not judged: {blocked}")
         return replace(failure, message=self._redact(failure.message))
+
+    def _lost(self, trace: Trace, timeout: float) -> float:
+        """Seconds that the target lost through us before its deadline.
+
+        While we only wait, a stall costs nothing but its last moments: bytes that came before are read after it. What
+        counts is a stall before the wait began, and one that the deadline fell into.
+        """
+        total = self._lag.during(trace.began, trace.ended)
+        if trace.phase not in _WAITS or total > _MOSTLY * timeout:
+            return total
+        before = self._lag.during(trace.began, trace.opened)
+        waited = sum(self._lag.during(began, ended) for began, ended in trace.waits)
+        return max(0.0, before - waited) + self._lag.at(trace.began + timeout)

@@ -1,6 +1,7 @@
 """Bodies out of their encoding, in whatever pieces they come."""
 
 import gzip
+import itertools
 import zlib
 
 import pytest
@@ -63,3 +64,13 @@ def test_padding_after_the_end_is_ignored():
 @pytest.mark.parametrize(("encoding", "opaque"), [("br", True), ("gzip, br", True), ("identity", False), ("", False)])
 def test_what_nobody_asked_for_is_opaque(encoding, opaque):
     assert Body(encoding, keep=1, limit=1).opaque is opaque
+
+
+def test_a_bomb_is_decoded_in_small_pieces_between_which_others_run():
+    bomb = gzip.compress(bytes(20 << 20), mtime=0)
+    body = Body("gzip", keep=1000, limit=64 << 20)
+    sizes = []
+    for _ in body.pieces(bomb):
+        sizes.append(body.size)
+    assert max(after - before for before, after in itertools.pairwise([0, *sizes])) <= 65536
+    assert body.size == 20 << 20

@@ -257,6 +257,7 @@ class TestRedirects:
             {"basic": {"username": "me", "password": "s3cret"}},
             {"bearer": "s3cret"},
             {"headers": {"Cookie": "session=s3cret", "Proxy-Authorization": "s3cret", "Host": "s3cret.example"}},
+            {"headers": {"X-Api-Key": "s3cret"}},
         ],
     )
     async def test_credentials_stay_within_their_origin(self, net, credentials):

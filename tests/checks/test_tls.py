@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+import checks.http as http_module
+import checks.tcp as tcp_module
 from checks.core.certificate import certificate_facts
 from checks.core.net import Net
 from checks.core.result import FailureKind
@@ -263,3 +265,17 @@ async def test_a_ca_file_that_went_away_is_our_side(net, tmp_path, authority):
         ca.unlink()
         run = await outcome(check, net)
     assert (run.kind, run.message) == (FailureKind.LOCAL, f"ca: cannot read {ca} (No such file or directory)")
+
+
+async def test_thresholds_may_name_every_number_of_a_run(net, authority):
+    """What `METRICS` lacks, a configuration could not set a limit on."""
+    async with serving(answering(response(b"hello")), tls=authority.issue("127.0.0.1").server()) as served:
+        web = await outcome(https(served, authority), net)
+    async with serving(echo, tls=authority.issue("127.0.0.1").server()) as served:
+        tls = {"ca": str(authority.path)}
+        tcp = Tcp(host="127.0.0.1", port=served.port, tls=tls, send="hello", expect="hello")
+        plain = await outcome(tcp, net)
+    for run, known in ((web, http_module.METRICS), (plain, tcp_module.METRICS)):
+        assert run.failure is None
+        numbers = {name for name, fact in run.facts.items() if type(fact) in (int, float)}
+        assert numbers | set(run.phases) <= known

@@ -9,7 +9,7 @@ GOOD = [
     ("total", {"degraded": "800ms", "down": "5s"}, Threshold("total", 0.8, 5.0)),
     ("ttfb", {"degraded": "400ms"}, Threshold("ttfb", 0.4)),
     ("send", {"down": "1s"}, Threshold("send", None, 1.0)),
-    ("banner", {"down": "1m30s"}, Threshold("banner", None, 90.0)),  # a phase that a new check type may have
+    ("transfer", {"down": "1m30s"}, Threshold("transfer", None, 90.0)),
     ("tls.days_left", {"degraded": 21, "down": 3}, Threshold("tls.days_left", 21, 3, True)),
     ("tls.days_left", {"down": 3}, Threshold("tls.days_left", None, 3, True)),
     ("tls.days_left", {"degraded": "14.5"}, Threshold("tls.days_left", 14.5, None, True)),
@@ -23,6 +23,14 @@ GOOD = [
 ]
 
 BAD = [
+    (
+        "tls.day_left",
+        {"down": 3},
+        "no run has a phase or a numeric fact tls.day_left",
+        "did you mean tls.days_left?",
+        (),
+    ),
+    ("foo.bar", {"down": 1}, "no run has a phase or a numeric fact foo.bar", "runs have connect, dns, http.bytes", ()),
     ("total", {}, "no limit", "give degraded, down, or both", ()),
     ("total", {"worse": "higher"}, "no limit", "", ()),
     ("total", {"degraded": "1s", "down": "1000ms"}, "degraded and down are the same", "", ()),
@@ -43,8 +51,8 @@ BAD = [
     ("http.bytes", {"down": "inf"}, "wants a number", "", ("down",)),
     ("http.bytes", {"degraded": 1, "down": 2, "worse": "lower"}, "down must lie under degraded", "", ("worse",)),
     ("http.bytes", {"degraded": 2, "down": 1, "worse": "higher"}, "down must lie over degraded", "", ("worse",)),
-    ("totl", {"down": "1s"}, "unknown phase", "did you mean total?", ()),
-    ("conect", {"down": "1s"}, "unknown phase", "did you mean connect?", ()),
+    ("totl", {"down": "1s"}, "no run has a phase or a numeric fact", "did you mean total?", ()),
+    ("conect", {"down": "1s"}, "no run has a phase or a numeric fact", "did you mean connect?", ()),
     ("p95(total) over 10m", {"down": "1s"}, "thresholds on windows are not supported yet", "name one number", ()),
     ("p99(ttfb)", {"down": "1s"}, "thresholds on windows are not supported yet", "", ()),
     ("total over 5m", {"down": "1s"}, "thresholds on windows are not supported yet", "", ()),

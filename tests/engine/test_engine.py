@@ -203,7 +203,8 @@ async def test_a_deadline_missed_in_our_own_stall_is_ours(blocked: float, kind: 
     class Cut(Target):
         async def run(self, trace, net) -> None:
             with trace.timed("ttfb"):
-                clock.block(blocked)
+                await clock.advance(5.0 - blocked / 2)
+                clock.block(blocked)  # the deadline falls into it
                 raise TimeoutError
 
     result = await Runner(net, clock, lag, str).run_once(spec(Cut(clock)))
@@ -256,3 +257,28 @@ async def test_a_check_that_ends_by_itself_ends_the_service(lab: Lab) -> None:
     await lab.clock.advance(11)
     with pytest.raises(RuntimeError, match="check a ended"):
         await running
+
+
+@pytest.mark.parametrize(
+    ("phase", "kind"), [("ttfb", FailureKind.TIMEOUT), ("tls", FailureKind.LOCAL)], ids=["waiting", "shaking hands"]
+)
+async def test_a_target_that_hangs_is_down_although_our_loop_stutters(phase: str, kind: FailureKind) -> None:
+    """Twenty small stalls in five seconds: bytes that had come in one would have been read after it."""
+    clock = Stalling()
+    meter, net = LagMeter(clock), Net()
+    looking = asyncio.create_task(meter.run())
+    await settled()
+
+    class Hangs(Target):
+        async def run(self, trace, net) -> None:
+            with trace.timed(phase):
+                for _ in range(20):
+                    clock.block(0.05)
+                    await clock.advance(0.2)
+                raise TimeoutError
+
+    result = await Runner(net, clock, meter, str).run_once(spec(Hangs(clock)))
+    looking.cancel()
+    await net.close()
+    assert result.failure is not None
+    assert result.failure.kind is kind

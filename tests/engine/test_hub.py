@@ -195,3 +195,15 @@ def test_the_end_names_the_worst_that_it_was(clock: FakeClock) -> None:
     desk.hub.emit(Result("a", clock.now_ms() + 1, 0.1, failure=Failure(FailureKind.LOCAL, "connect", "our side")))
     desk.run("a", True, True)
     assert [notice.level for notice, _ in desk.notices()] == [Level.DOWN, Level.DOWN]
+
+
+def test_checks_that_cannot_be_judged_are_found(desk: Desk) -> None:
+    desk.run("b", True)
+    at_ms = desk.clock.now_ms()
+    ours = Failure(FailureKind.LOCAL, "connect", "no file descriptors left")
+    for name in ("a", "b"):
+        desk.hub.emit(Result(name, at_ms, 0.1, failure=ours))
+    assert desk.hub.unknown_since(at_ms) == ["a", "b"]
+    assert desk.hub.unknown_since(at_ms - 1) == []
+    desk.run("b", True)
+    assert desk.hub.unknown_since(at_ms) == ["a"]

@@ -19,6 +19,7 @@ from probe.config import load
 
 def play(listen: str, *, plain: bool) -> int:
     """Run the demonstration until it is told to end; the exit code."""
+    listen = _free(listen)
     with tempfile.TemporaryDirectory(prefix="probe-demo-") as name:
         folder = Path(name)
         command = [sys.executable, "-m", "probe.cli.demo.targets", name]
@@ -33,7 +34,7 @@ def play(listen: str, *, plain: bool) -> int:
                 click.secho("the demonstration's targets did not start", fg="red", err=True)
                 return 1
             path = folder / "probe.yml"
-            path.write_text(_configuration(json.loads(line), _free(listen)))
+            path.write_text(_configuration(json.loads(line), listen))
             code = operate(load(path), plain=plain)
             targets.stdin.close()
         return code
@@ -49,6 +50,8 @@ def _configuration(targets: Mapping[str, object], listen: str) -> str:
 def _free(listen: str) -> str:
     """The wanted address, or one with a free port where that is taken: a demonstration must start."""
     host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise click.UsageError(f"{listen} is no address; write HOST:PORT, as in 127.0.0.1:8080")
     for number in (int(port), 0):
         with socket.socket() as attempt:
             attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
