@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
+from types import TracebackType
 
 from asyncio_throttle.throttler import Throttler
 
@@ -30,7 +30,7 @@ class Seats:
     """At most `total` runs at once, and per host what the configuration says."""
 
     def __init__(self, total: int, *, rate: float | None = None, concurrent: int | None = None) -> None:
-        self._all = asyncio.Semaphore(total)
+        self.everybody = asyncio.Semaphore(total)
         self.limit(rate, concurrent)
         self.taken = 0
 
@@ -40,16 +40,37 @@ class Seats:
         self._concurrent = concurrent
         self._hosts: dict[str, _Host] = {}
 
-    @asynccontextmanager
-    async def take(self, host: str) -> AsyncIterator[None]:
-        """A seat, held for the length of the block. The host's turn comes first: its queue must not hold seats."""
-        async with AsyncExitStack() as stack:
-            if self._rate or self._concurrent:
-                known = self._hosts.get(host) or self._hosts.setdefault(host, _Host(self._rate, self._concurrent))
-                await known.enter(stack)
-            await stack.enter_async_context(self._all)
-            self.taken += 1
-            try:
-                yield
-            finally:
-                self.taken -= 1
+    def take(self, host: str) -> Seat:
+        """A seat, held for the length of an `async with`. The host's turn comes first: its queue must not hold seats."""
+        if not self._rate and not self._concurrent:
+            return Seat(self, None)
+        return Seat(self, self._hosts.get(host) or self._hosts.setdefault(host, _Host(self._rate, self._concurrent)))
+
+
+class Seat:
+    """One run's place. A class, not a generator: every run passes here."""
+
+    __slots__ = ("_host", "_seats", "_stack")
+
+    def __init__(self, seats: Seats, host: _Host | None) -> None:
+        self._seats = seats
+        self._host = host
+        self._stack: AsyncExitStack | None = None
+
+    async def __aenter__(self) -> None:
+        if self._host is not None:
+            async with AsyncExitStack() as stack:
+                await self._host.enter(stack)
+                await self._seats.everybody.acquire()
+                self._stack = stack.pop_all()
+        else:
+            await self._seats.everybody.acquire()
+        self._seats.taken += 1
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._seats.taken -= 1
+        self._seats.everybody.release()
+        if self._stack is not None:
+            await self._stack.aclose()

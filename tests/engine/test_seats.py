@@ -62,3 +62,14 @@ async def test_a_cancelled_wait_gives_its_place_up() -> None:
         await waiting
     async with asyncio.timeout(1), seats.take("a"):
         assert seats.taken == 1
+
+
+async def test_a_cancelled_wait_behind_a_polite_host_gives_everything_back() -> None:
+    seats, leave = Seats(1, concurrent=1), asyncio.Event()
+    _, (holder, waiting) = await crowd(seats, ["a", "b"], leave)
+    waiting.cancel()  # it has its host's turn and waits for a seat
+    await settled()
+    leave.set()
+    await holder
+    async with asyncio.timeout(1), seats.take("b"):
+        assert seats.taken == 1
