@@ -41,7 +41,7 @@ class Seats:
         self._hosts: dict[str, _Host] = {}
 
     def take(self, host: str) -> Seat:
-        """A seat, held for the length of an `async with`. The host's turn comes first: its queue must not hold seats."""
+        """A seat for the length of an `async with`. The turn at the host comes first: its queue must not hold seats."""
         if not self._rate and not self._concurrent:
             return Seat(self, None)
         return Seat(self, self._hosts.get(host) or self._hosts.setdefault(host, _Host(self._rate, self._concurrent)))
