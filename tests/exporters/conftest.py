@@ -107,7 +107,7 @@ async def serve() -> AsyncIterator[Serve]:
 def opened() -> Notice:
     """A shop that has been down for 4m 12s, with everything known that can be."""
     return Notice(
-        id="shop/home@1795255200000/opened",
+        id="msg_ad05be1e9bfe48b084bc664b",
         kind=NoticeKind.OPENED,
         incident="shop/home@1795255200000",
         instance="prod-eu",

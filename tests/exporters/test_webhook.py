@@ -94,7 +94,7 @@ def test_payload_of_an_open_incident(opened: Notice) -> None:
         "type": "incident.opened",
         "timestamp": "2026-11-21T10:04:12.000Z",
         "data": {
-            "id": "shop/home@1795255200000/opened",
+            "id": "msg_ad05be1e9bfe48b084bc664b",
             "incident": "shop/home@1795255200000",
             "instance": "prod-eu",
             "check": "shop/home",
