@@ -75,6 +75,18 @@ class Faults:
             self._tell(error, value, tuple(path), note)
             return None
 
+    def rescue(self, model: type[Model], value: Mapping[str, Any], path: Path, note: str = "") -> Model | None:
+        """As `validate`, but of a faulty value what can still be looked at for more mistakes."""
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            self._tell(error, value, tuple(path), note)
+            bad = {line["loc"][0] for line in _lines(error) if line["loc"]}
+        try:
+            return model.model_validate({key: inner for key, inner in value.items() if key not in bad})
+        except ValidationError:
+            return None
+
     def salvage(self, model: type[Model], value: Mapping[str, Any], path: Path) -> Model:
         """The model of a value without its faulty keys, which are reported: the rest still tells more mistakes."""
         try:

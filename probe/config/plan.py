@@ -136,11 +136,11 @@ class Planner:
         if type_ is not None:
             folder = FilePath(place_of(self.faults.root, path, key=True).file).parent
             body = rooted(body, type_, folder)
-        section = self.faults.validate(check_model(), body, path, note)
-        if section is None or type_ is None or service is None:
+        section = self.faults.rescue(check_model(), body, path, note)
+        check = getattr(section, type_ or "", None)
+        if section is None or type_ is None or check is None or service is None:
             return
         layers, effective = self._settled(section, service, path)
-        check = getattr(section, type_)
         spec = CheckSpec(name, check, effective.every, effective.timeout, effective.retries, effective.retry_after)
         self.checks[name] = Planned(
             spec, effective.policy, type_, service, effective.owner, effective.runbook, effective.labels

@@ -219,3 +219,18 @@ def test_a_hundred_problems_are_shown_and_the_rest_counted(problems):
 )
 def test_a_problem_prints_as_compilers_do(problem, text):
     assert str(problem) == text
+
+
+def test_one_mistake_of_a_check_hides_no_other_of_it(problems):
+    text = """
+        checks:
+          a:
+            http: {url: "http://169.254.169.254/x"}
+            thresholds: {totl: {down: 1s}}
+            evry: 5s
+    """
+    assert [line.partition(" ")[0] for line in problems(text)] == [
+        "probe.yml:3:5:",
+        "probe.yml:4:24:",
+        "probe.yml:5:5:",
+    ]
