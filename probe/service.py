@@ -108,8 +108,8 @@ class Service:
         told = _told_by_incident((*self._told, *self._pending))
         self.board = Hub(config, clock, self._recorder.record, self._series.record, states, told)
         self._lag = LagMeter(clock, self.own.loop_lag.observe)
-        self._net = await stack.enter_async_context(_open_net(config.network))
-        self._runner = Runner(self._net, clock, self._lag, self.redact)
+        net = await stack.enter_async_context(_open_net(config.network))
+        self._runner = Runner(net, clock, self._lag, self.redact)
         network = config.network
         self._seats = Seats(_most_at_once(), rate=network.rate, concurrent=network.concurrent)
         self._engine = Engine(self._runner, self._seats, clock, self._ran, self)
@@ -238,7 +238,7 @@ class Service:
         # Receivers know incidents by the instance: it must not change between a beginning and its end.
         self.config = config = replace(config, **{key: getattr(before, key) for key in _FIXED})
         if config.network != before.network:
-            self._runner.net = self._net = await self._stack.enter_async_context(_open_net(config.network))
+            self._runner.net = await self._stack.enter_async_context(_open_net(config.network))
             self._seats.limit(config.network.rate, config.network.concurrent)
         with contextlib.suppress(StoreError):  # then a receiver that comes back does not know what it was told before
             self._told = await self._store.told(self._clock.now_ms() - _TOLD_BACK)

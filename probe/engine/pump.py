@@ -48,7 +48,7 @@ class Pump(Generic[T]):
         self._hurry = asyncio.Event()  # set when there is no time to linger or to pause
         self.dropped = 0
         self.failures = 0  # in a row
-        self.on_failure: Callable[[Exception, Sequence[T]], None] = lambda _error, _batch: None
+        self.on_failure: Callable[[Exception], None] = lambda _error: None
         self.on_success: Callable[[Sequence[T]], None] = lambda _batch: None
 
     def __len__(self) -> int:
@@ -97,7 +97,7 @@ class Pump(Generic[T]):
         except self._errors as error:
             self.failures += 1
             self._put_back(kept, fresh)
-            self.on_failure(error, batch)
+            self.on_failure(error)
             await self._pause()
         else:
             self.failures = 0

@@ -87,7 +87,7 @@ class Recorder:
             log.info("the store works again")
             self._trouble("")
 
-    def _failed(self, error: Exception, _batch: Sequence[Item]) -> None:
+    def _failed(self, error: Exception) -> None:
         self._fail(str(error), ())  # the batch waits in the pump again
 
     def _fail(self, reason: str, under_way: Sequence[Item]) -> None:
