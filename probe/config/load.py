@@ -129,6 +129,7 @@ class _Reading:
             receivers=alerts.receivers,
             routes=tuple(route for _, route in alerts.routes),
             url=settings.url or "",
+            workers=None if settings.workers == "auto" else settings.workers,
             token=settings.token or "",
             secrets=frozenset(hidden),
             warnings=tuple(str(warning) for warning in warnings),

@@ -69,6 +69,7 @@ class Config:
     receivers: Mapping[str, Notifier] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()
     url: str = ""  # where people reach the pages, for links in alerts; no trailing slash
+    workers: int | None = None  # probing processes; 0: inside the service; None: as many as the checks want
     token: str = ""  # protects what changes something; "" when none is set
     secrets: frozenset[str] = frozenset()  # every value that must not be shown
     warnings: tuple[str, ...] = ()  # "file:line:column: ..." of what is allowed and probably not meant

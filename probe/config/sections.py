@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -145,6 +145,11 @@ class Settings(Section):
         "sqlite:probe.db", description="Where results are kept. A relative path starts at the folder of this file."
     )
     retention: RetentionSection = Field(RetentionSection(), description="How much raw history is kept.")
+    workers: Literal["auto"] | Annotated[int, Field(ge=0, le=64)] = Field(
+        "auto",
+        description="Processes that do nothing but probe; 0 probes inside the service. `auto` takes none for a few "
+        "checks and up to one per core for many.",
+    )
     defaults: Defaults = Field(Defaults(), description="What checks inherit.")
     network: NetworkSection = Field(NetworkSection(), description="Where probes may go, and how politely.")
 

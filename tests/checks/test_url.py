@@ -155,7 +155,7 @@ def test_secrets_are_not_shown():
 def test_a_check_equals_its_twin_before_and_after_a_run():
     first, second = Http(url="http://a/b"), Http(url="http://a/b")
     assert (first.target, first.host) == ("http://a/b", "a")
-    assert first._payload
+    assert first._order
     assert first == second
     assert first != Http(url="http://a/c")
 
