@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Protocol
+
+
+class Timer(Protocol):
+    """A call that is due."""
+
+    def cancel(self) -> None: ...
 
 
 class Clock(Protocol):
@@ -13,6 +20,8 @@ class Clock(Protocol):
     def now_ms(self) -> int: ...
     def monotonic(self) -> float: ...
     async def sleep(self, seconds: float) -> None: ...
+    def call_at(self, instant: float, callback: Callable[[], None]) -> Timer:
+        """Call back at an instant of the monotonic clock, or as soon as that is past."""
 
 
 class SystemClock:
@@ -26,3 +35,6 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    def call_at(self, instant: float, callback: Callable[[], None]) -> Timer:
+        return asyncio.get_running_loop().call_at(instant, callback)  # whose time is the monotonic clock's

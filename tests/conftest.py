@@ -3,8 +3,20 @@
 import asyncio
 import heapq
 import itertools
+from collections.abc import Callable
 
 import pytest
+
+
+class FakeTimer:
+    """probe.clock.Timer of a FakeClock."""
+
+    def __init__(self, callback: Callable[[], object]) -> None:
+        self.callback = callback
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
 
 
 class FakeClock:
@@ -13,7 +25,7 @@ class FakeClock:
     def __init__(self, at_ms: int = 1_700_000_000_000) -> None:
         self._wall_offset_ms = at_ms
         self._now = 0.0
-        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._timers: list[tuple[float, int, FakeTimer]] = []
         self._order = itertools.count()
 
     def now_ms(self) -> int:
@@ -24,8 +36,13 @@ class FakeClock:
 
     async def sleep(self, seconds: float) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (self._now + max(0.0, seconds), next(self._order), future))
+        self.call_at(self._now + max(0.0, seconds), lambda: future.done() or future.set_result(None))
         await future
+
+    def call_at(self, instant: float, callback: Callable[[], object]) -> "FakeTimer":
+        timer = FakeTimer(callback)
+        heapq.heappush(self._timers, (instant, next(self._order), timer))
+        return timer
 
     def step_wall(self, ms: int) -> None:
         """Somebody sets the wall clock; the monotonic one does not care."""
@@ -35,11 +52,11 @@ class FakeClock:
         """Let time pass: sleepers wake one after the other, each at its own instant."""
         until = self._now + seconds
         await settled()
-        while self._sleepers and self._sleepers[0][0] <= until:
-            at, _, future = heapq.heappop(self._sleepers)
-            self._now = max(self._now, at)
-            if not future.done():
-                future.set_result(None)
+        while self._timers and self._timers[0][0] <= until:
+            at, _, timer = heapq.heappop(self._timers)
+            if not timer.cancelled:
+                self._now = max(self._now, at)
+                asyncio.get_running_loop().call_soon(timer.callback)  # in a turn of the loop, as real timers
                 await settled()
         self._now = until
 

@@ -62,6 +62,8 @@ async def serving(
     try:
         yield served
     finally:
+        for _ in range(5):  # whoever is just being accepted gets a task first: asyncio forgets him otherwise
+            await asyncio.sleep(0)
         server.close()
         left = list(tasks)
         for task in left:

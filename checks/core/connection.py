@@ -14,67 +14,80 @@ import time
 from types import TracebackType
 from typing import Self
 
-from checks.core.kernel import STAMP_SPACE, Ancillary, arrival, ask_for_stamps, connect_time, read_clocks
+from checks.core.kernel import STAMP_SPACE, Ancillary, arrival, ask_for_stamps, handshake, read_clocks
 from checks.core.peer import PeerError, peer_name
 from checks.core.poller import END_EVENTS, READ_EVENTS, WRITE_EVENTS, Poller
 from checks.core.result import Fact
+from checks.core.wait import Wait
 
 CHUNK = 65536  # bytes per read
 _FAIR = 524288  # bytes that are taken in one go
+_ONE_SEGMENT = 1200  # bytes that fit into one, whatever the path
 
 
 class Connection:
-    """A stream of bytes to a target. `received_at` is the instant, on the monotonic clock, of what recv() gave last."""
+    """A stream of bytes to a target. `received_at` is the instant, on the monotonic clock, of what recv() gave last.
+
+    `idle` are the seconds for which what had arrived waited for our turn while the target waited for what we do next.
+    """
 
     __slots__ = (
+        "_address",
         "_facts",
         "_fd",
         "_incoming",
+        "_nagle",
         "_outgoing",
         "_poller",
         "_readable",
         "_sock",
+        "_spoke",
         "_tls",
-        "_waiter",
+        "_wait",
         "_wanted",
         "_winding_down",
         "_yielded_at",
         "connected_at",
-        "peer",
+        "idle",
         "received",
         "received_at",
     )
 
-    def __init__(self, sock: socket.socket, peer: str, poller: Poller, facts: dict[str, Fact]) -> None:
+    def __init__(self, sock: socket.socket, address: str, port: int, poller: Poller, facts: dict[str, Fact]) -> None:
         self._sock = sock
         self._fd = sock.fileno()
+        self._address = (address, port)
         self._poller = poller
         self._facts = facts
-        self._waiter: asyncio.Future[None] | None = None
-        self._wanted = 0  # the events that wake the waiter
+        self._wait = Wait(poller.loop)
+        self._wanted = 0  # the events that end it
         self._readable = self._winding_down = False
+        self._nagle, self._spoke = True, False
         self._tls: ssl.SSLObject | None = None
-        self.peer = peer
         self._yielded_at = 0
         self.received = 0  # bytes off the wire
-        self.connected_at = self.received_at = 0.0
+        self.connected_at = self.received_at = self.idle = 0.0
 
     @classmethod
     async def dial(cls, poller: Poller, address: str, port: int, facts: dict[str, Fact]) -> Self:
         """Connect to an IP address; raises PeerError. `facts` learns whose clock is used: `timing`."""
-        peer = peer_name(address, port)
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
             sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         except OSError as error:
-            raise PeerError(error.errno or errno.EIO, peer) from error
-        connection = cls(sock, peer, poller, facts)
+            raise PeerError(error.errno or errno.EIO, peer_name(address, port)) from error
+        connection = cls(sock, address, port, poller, facts)
         try:
-            await connection._connect((address, port))
+            await connection._connect()
         except BaseException:
             connection.close()
             raise
         return connection
+
+    @property
+    def peer(self) -> str:
+        """The address and port at the other end, for people."""
+        return peer_name(*self._address)
 
     def __enter__(self) -> Self:
         return self
@@ -114,14 +127,11 @@ class Connection:
             self._tls.write(data)
             await self._flush()
 
-    async def start_tls(self, context: ssl.SSLContext, server_name: str) -> tuple[ssl.SSLObject, float]:
-        """The TLS state after a handshake, and the instant at which it was done.
-
-        Raises PeerError, ssl.SSLError, and EOFError where the server hangs up.
-        """
+    async def start_tls(self, context: ssl.SSLContext, server_name: str) -> ssl.SSLObject:
+        """The TLS state after a handshake. Raises PeerError, ssl.SSLError, and EOFError where the server hangs up."""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._push()  # small messages follow each other
         tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
-        woken = time.monotonic()
         while True:
             try:
                 tls.do_handshake()
@@ -130,7 +140,7 @@ class Connection:
                 data = await self._receive()
                 if not data:
                     raise EOFError(f"connection closed by {self.peer}") from None
-                woken = time.monotonic()
+                self.idle += time.monotonic() - self.received_at
                 self._incoming.write(data)
             except ssl.SSLError:
                 self._alert()
@@ -139,8 +149,7 @@ class Connection:
                 break
         await self._flush()
         self._tls = tls
-        # What the loop did between the arrival of the last message and our turn is not the server's time.
-        return tls, (self.received_at or woken) + (time.monotonic() - woken)
+        return tls
 
     def _alert(self) -> None:
         """Tell the server why we leave; best effort, nothing waits for it."""
@@ -153,23 +162,24 @@ class Connection:
         if self._outgoing.pending:
             await self._send(self._outgoing.read())
 
-    async def _connect(self, address: tuple[str, int]) -> None:
+    async def _connect(self) -> None:
         sock = self._sock
         began = time.monotonic()
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             ask_for_stamps(sock)
-            code = sock.connect_ex(address)
+            code = sock.connect_ex(self._address)
             self._poller.watch(self._fd, self._notice)
             if code == errno.EINPROGRESS:
                 await self._event(WRITE_EVENTS)
+                code = 0
+            stands, trip = handshake(sock)
+            if not stands and not code:
                 code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         except OSError as error:
             raise PeerError(error.errno or errno.EIO, self.peer) from error
         if code:
             raise PeerError(code, self.peer)
         now = time.monotonic()
-        trip = connect_time(sock)
         if trip is not None and trip <= now - began:
             self.connected_at = began + trip
             self._facts["timing"] = "kernel"
@@ -177,7 +187,15 @@ class Connection:
             self.connected_at = now
             self._facts["timing"] = "loop"
 
+    def _push(self) -> None:
+        """Have small segments sent at once (TCP_NODELAY); a single one needs no asking."""
+        self._nagle = False
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
     async def _send(self, data: bytes) -> None:
+        if self._nagle and (self._spoke or len(data) > _ONE_SEGMENT):
+            self._push()
+        self._spoke = True
         rest: bytes | memoryview = data
         while True:
             try:
@@ -224,11 +242,10 @@ class Connection:
     async def _event(self, wanted: int) -> None:
         """Wait for the next edge of one of these events."""
         self._wanted = wanted
-        self._waiter = asyncio.get_running_loop().create_future()
         try:
-            await self._waiter
+            await self._wait
         finally:
-            self._waiter = None
+            self._wanted = 0
 
     def _notice(self, events: int) -> None:
         """The poller tells of an edge."""
@@ -236,5 +253,5 @@ class Connection:
             self._readable = True
             if events & END_EVENTS:
                 self._winding_down = True
-        if self._waiter is not None and events & self._wanted and not self._waiter.done():
-            self._waiter.set_result(None)
+        if events & self._wanted:
+            self._wait.wake()

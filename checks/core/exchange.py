@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from ssl import SSLError
 
 from checks.core.base import ExpectationError, ProtocolError
@@ -51,12 +52,20 @@ async def ask(order: Order, trace: Trace, net: Net) -> None:
     following: Following | None = None
     while True:
         with await _connect(order, trace, net, request.url, followed=following is not None) as connection:
-            answer, body = await _exchange(order, trace, connection, request, payload)
+            answer, body, fault = await _exchange(order, trace, connection, request, payload)
         if body is not None:
             break
         following = following or Following(order.redirects)
         request, payload = following.follow(trace, request, answer)
-    await _judge(order.expect, trace, answer, body)
+    try:
+        if fault is not None:
+            raise fault
+        if order.expect.reads_body:
+            await _judge_body(order.expect, answer, body)
+    except ExpectationError:
+        if body.data and not body.opaque:
+            facts["http.excerpt"] = excerpt(body.data, _EXCERPT)
+        raise
 
 
 async def _connect(order: Order, trace: Trace, net: Net, url: Url, *, followed: bool) -> Connection:
@@ -75,9 +84,10 @@ async def _connect(order: Order, trace: Trace, net: Net, url: Url, *, followed: 
 
 async def _exchange(
     order: Order, trace: Trace, connection: Connection, request: Request, payload: bytes
-) -> tuple[Answer, Body | None]:
-    """The answer and its body; no body when the answer is a redirect to follow."""
+) -> tuple[Answer, Body | None, ExpectationError | None]:
+    """The answer, its body, and what is wrong with its head; no body when the answer is a redirect to follow."""
     answer = Answer(head=request.method == "HEAD")
+    body, fault = None, None
     try:
         with trace.timed("ttfb") as first:
             with suppress(PeerError):  # a server may answer and hang up before it has read everything
@@ -91,22 +101,34 @@ async def _exchange(
             while not answer.headed:
                 piece = await _next(connection, answer)
             _note_head(trace, answer)
-            body = None if _follows(order, answer) else await _read(order, trace, connection, answer, piece)
+            if not _follows(order, answer):
+                fault = _fault(order.expect, answer)
+                body = await _read(order, trace, connection, answer, piece, good=fault is None)
             _arrived(rest, connection, undelayed=connection.received <= _WINDOW)
     finally:
         answer.release()
-    return answer, body
+    return answer, body, fault
 
 
 def _follows(order: Order, answer: Answer) -> bool:
     return order.redirects > 0 and answer.status in REDIRECTS and "location" in answer.headers
 
 
-async def _read(order: Order, trace: Trace, connection: Connection, answer: Answer, piece: bytes) -> Body:
+def _fault(expect: HttpExpect, answer: Answer) -> ExpectationError | None:
+    try:
+        expect.judge_head(answer.status, answer.version, answer.headers)
+    except ExpectationError as error:
+        return error
+    return None
+
+
+async def _read(
+    order: Order, trace: Trace, connection: Connection, answer: Answer, piece: bytes, *, good: bool
+) -> Body:
     limit = order.max_body
     keep = limit if order.expect.reads_body else _EXCERPT * 4
     body = Body(answer.headers.get("content-encoding", ""), keep=keep, limit=limit)
-    if not _head_good(order.expect, answer):
+    if not good:
         await _read_excerpt(connection, answer, body, piece)
         return body
     if not answer.done and answer.length is not None and answer.length > limit:
@@ -119,25 +141,6 @@ async def _read(order: Order, trace: Trace, connection: Connection, answer: Answ
     finally:
         trace.facts["http.bytes"] = body.size
     return body
-
-
-def _head_good(expect: HttpExpect, answer: Answer) -> bool:
-    try:
-        expect.judge_head(answer.status, answer.version, answer.headers)
-    except ExpectationError:
-        return False
-    return True
-
-
-async def _judge(expect: HttpExpect, trace: Trace, answer: Answer, body: Body) -> None:
-    try:
-        expect.judge_head(answer.status, answer.version, answer.headers)
-        if expect.reads_body:
-            await _judge_body(expect, answer, body)
-    except ExpectationError:
-        if body.data and not body.opaque:
-            trace.facts["http.excerpt"] = excerpt(body.data, _EXCERPT)
-        raise
 
 
 def _arrived(span: Span, connection: Connection, *, undelayed: bool) -> None:
@@ -178,10 +181,24 @@ def _note_head(trace: Trace, answer: Answer) -> None:
     if answer.length is not None:
         facts["http.content_length"] = answer.length
     if "content-type" in headers:
-        facts["http.content_type"] = excerpt(headers["content-type"].encode(), 100)
-    if "last-modified" in headers:
-        with suppress(ValueError, OverflowError):
-            facts["http.last_modified"] = parsedate_to_datetime(headers["last-modified"]).timestamp()
+        facts["http.content_type"] = _one_line(headers["content-type"])
+    if "last-modified" in headers and (changed := _instant(headers["last-modified"])) is not None:
+        facts["http.last_modified"] = changed
+
+
+# Sites say the same of themselves run after run.
+@lru_cache(maxsize=4096)
+def _one_line(value: str) -> str:
+    return excerpt(value.encode(), 100)
+
+
+@lru_cache(maxsize=4096)
+def _instant(date: str) -> float | None:
+    """The Unix time of an HTTP date."""
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 async def _judge_body(expect: HttpExpect, answer: Answer, body: Body) -> None:

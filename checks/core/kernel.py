@@ -17,6 +17,7 @@ _SLACK = 1e-3  # s by which two clocks may disagree before one of them is not be
 _INFO_SIZE = 104
 _U32 = struct.Struct("@I")
 _RTT, _RETRANSMITS = 68, 100  # offsets of tcpi_rtt (us) and tcpi_total_retrans in struct tcp_info
+_STANDING = (1, 8)  # tcpi_state: established; closed by the other side already, after it was
 
 
 def ask_for_stamps(sock: socket.socket) -> None:
@@ -51,18 +52,19 @@ def arrival(ancillary: Ancillary, now: float, wall_ns: int, earliest: float) -> 
     return min(max(arrived, earliest), now)
 
 
-def connect_time(sock: socket.socket) -> float | None:
-    """Seconds from our SYN to its answer; None where the kernel does not say.
+def handshake(sock: socket.socket) -> tuple[bool, float | None]:
+    """Whether a connection stands, and the seconds from our SYN to its answer; None where the kernel does not say.
 
     After a repeated SYN its figure covers the last one alone, while the wait for it was real: None as well.
     """
     if not _LINUX:
-        return None
+        return False, None
     try:
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_SIZE)
     except OSError:
-        return None
+        return False, None
+    stands = bool(info) and info[0] in _STANDING
     if len(info) < _INFO_SIZE or _U32.unpack_from(info, _RETRANSMITS)[0]:
-        return None
+        return stands, None
     microseconds: int = _U32.unpack_from(info, _RTT)[0]
-    return microseconds / 1e6 if microseconds else None
+    return stands, microseconds / 1e6 if microseconds else None

@@ -57,6 +57,13 @@ class Net:
         self._resolver = Resolver(nameservers)
         self._contexts = Contexts()
         self._poller: Poller | None = None
+        self._slice = 0.0
+
+    def look_every(self, slice: float) -> None:  # noqa: A002  # the field's own word
+        """Serve sockets every `slice` seconds; 0: at every event. The kernel's stamps keep what is reported true."""
+        self._slice = slice
+        if self._poller is not None:
+            self._poller.look_every(slice)
 
     async def close(self) -> None:
         """End what is open; look-ups that still wait fail."""
@@ -81,8 +88,11 @@ class Net:
         """
         addresses = self._policy.permitted(await self._resolve(trace, host, family))
         if self._poller is None:
-            self._poller = Poller()  # it belongs to the loop that the checks run on
-        connection = await _dial(self._poller, trace, addresses, port)
+            self._poller = Poller(self._slice)  # it belongs to the loop that the checks run on
+        if len(addresses) == 1:
+            connection = await _dial_one(self._poller, trace, addresses[0], port)
+        else:
+            connection = await _dial(self._poller, trace, addresses, port)
         if tls is not None:
             try:
                 await self._secure(self._poller, trace, connection, host, port, tls, alpn)
@@ -114,7 +124,8 @@ class Net:
         name = options.server_name or host
         with trace.timed("tls") as span:
             try:
-                tls, span.ended = await connection.start_tls(context, name)
+                tls = await connection.start_tls(context, name)
+                span.idle = connection.idle
             except ssl.SSLCertVerificationError as error:
                 chain = await self._look(poller, trace, port, options, name)
                 raise CertificateError(blame(error.verify_code, error.verify_message, chain, name)) from error
@@ -125,11 +136,21 @@ class Net:
         careless = await self._contexts.get(options.model_copy(update={"verify": False}))
         try:
             with await Connection.dial(poller, str(trace.facts["net.address"]), port, {}) as connection:
-                tls, _ = await connection.start_tls(careless, name)
+                tls = await connection.start_tls(careless, name)
                 _keep(trace, tls)
                 return presented_chain(tls)
         except (OSError, PeerError, EOFError):
             return ()
+
+
+async def _dial_one(poller: Poller, trace: Trace, address: str, port: int) -> Connection:
+    facts = trace.facts
+    facts["net.address"] = address
+    facts["net.family"] = 6 if ":" in address else 4
+    with trace.timed("connect") as span:
+        connection = await Connection.dial(poller, address, port, facts)
+        span.arrived(connection.connected_at)
+    return connection
 
 
 async def _dial(poller: Poller, trace: Trace, addresses: Sequence[str], port: int) -> Connection:

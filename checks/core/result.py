@@ -50,34 +50,43 @@ class Result:
 class Trace:
     """What a run has seen so far; a run cut off by its deadline keeps it.
 
-    `phase` is the phase that is open, or was when the run failed; `opened` is the instant at which it began. `ended` is
-    the instant of the last event seen, on the monotonic clock, which a check takes from the kernel where it can: a busy
-    loop of ours is then not part of it. `waits` are the intervals of which the kernel timed both ends: our loop can
-    have made none of them longer.
+    `phase` is the phase that is open, or was when the run failed; `opened` is the instant at which it began. `waits`
+    are the intervals of which the kernel timed both ends: our loop can have made none of them longer. `works` are those
+    that our own clock timed: our own lag may be part of them.
     """
 
-    __slots__ = ("began", "clock", "ended", "facts", "opened", "phase", "phases", "waits")
+    __slots__ = ("began", "clock", "facts", "opened", "phase", "phases", "waits", "works")
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self.began = self.ended = self.opened = clock()
+        self.began = self.opened = clock()
         self.phases: dict[str, float] = {}
         self.facts: dict[str, Fact] = {}
         self.phase = ""
         self.waits: list[tuple[float, float]] = []
+        self.works: list[tuple[float, float]] = []
 
     def timed(self, phase: str, *, began: float | None = None) -> Span:
-        """Open a phase; leaving the block in peace adds its length to `phases`.
+        """Open a phase; leaving the block in peace adds its length to `phases`. Phases follow each other.
 
         `began` backdates the start, to the instant at which the phase before ended.
         """
         return Span(self, phase, began)
 
+    def duration(self) -> float:
+        """Seconds of all phases, the open one up to now. What our loop did between two of them is nobody's latency."""
+        if self.phase:
+            return sum(self.phases.values()) + max(0.0, self.clock() - self.opened)
+        return sum(self.phases.values()) if self.phases else max(0.0, self.clock() - self.began)
+
 
 class Span:
-    """An open phase. `ended`, when set inside the block, is the instant of its end as the kernel saw it."""
+    """An open phase. `ended`, when set inside the block, is the instant of its end as the kernel saw it.
 
-    __slots__ = ("_began", "_outer", "_phase", "_trace", "_waited", "ended")
+    `idle` is the part of it, in seconds, in which the target waited for our turn: it is taken off.
+    """
+
+    __slots__ = ("_began", "_phase", "_trace", "_waited", "ended", "idle")
 
     def __init__(self, trace: Trace, phase: str, began: float | None) -> None:
         self._trace = trace
@@ -85,6 +94,7 @@ class Span:
         self._began = began
         self._waited = False
         self.ended: float | None = None
+        self.idle = 0.0
 
     def arrived(self, at: float) -> None:
         """The phase was one wait, and what it waited for arrived then: a busy loop of ours took no part in it."""
@@ -93,7 +103,6 @@ class Span:
 
     def __enter__(self) -> Self:
         trace = self._trace
-        self._outer = trace.phase
         trace.phase = self._phase
         if self._began is None:
             self._began = trace.clock()
@@ -105,11 +114,12 @@ class Span:
     ) -> None:
         if kind is not None:
             return  # the phase stays open: it is the one that failed
-        trace = self._trace
-        assert self._began is not None
-        ended = trace.clock() if self.ended is None else self.ended
-        if self._waited:
-            trace.waits.append((self._began, ended))
-        trace.phases[self._phase] = trace.phases.get(self._phase, 0.0) + max(0.0, ended - self._began)
-        trace.ended = ended
-        trace.phase = self._outer
+        trace, began, ended = self._trace, self._began, self.ended
+        assert began is not None
+        if ended is None:
+            ended = trace.clock()
+        (trace.waits if self._waited else trace.works).append((began, ended - self.idle))
+        length = ended - began - self.idle
+        phases = trace.phases
+        phases[self._phase] = phases.get(self._phase, 0.0) + max(0.0, length)
+        trace.phase = ""

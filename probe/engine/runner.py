@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from checks.core.base import CheckSpec
 from checks.core.classify import classify
 from checks.core.net import Net
-from checks.core.result import Failure, FailureKind, Result, Trace
+from checks.core.result import Fact, Failure, FailureKind, Result, Trace
 from checks.core.units import format_duration
 from probe.clock import Clock
+from probe.engine.deadline import Deadlines
 from probe.engine.lag import LagMeter
 from thresholds.policy import LAG
 
@@ -28,31 +29,55 @@ class Runner:
         self._clock = clock
         self._lag = lag
         self._redact = redact
+        self._deadlines = Deadlines(clock)
 
     async def run_once(self, spec: CheckSpec, attempt: int = 1) -> Result:
-        trace = Trace(self._clock.monotonic)
-        at_ms = self._clock.now_ms()
+        clock = self._clock
+        trace = Trace(clock.monotonic)
+        at_ms = clock.now_ms()
         failure = None
         try:
-            async with asyncio.timeout(spec.timeout):
-                await spec.check.run(trace, self.net)
+            await self._run(spec, trace)
         except Exception as error:  # noqa: BLE001  # a bug in one check is one LOCAL failure, not the end of all
             failure = classify(error, trace)
-            trace.ended = self._clock.monotonic()
+        duration = trace.duration()
         if lag := self._lag_in(trace):
             trace.facts[LAG] = round(lag, 6)
-        duration = max(0.0, trace.ended - trace.began)
         if failure is not None:
             failure = self._presentable(failure, trace, spec.timeout)
-        facts = {name: self._redact(fact) if isinstance(fact, str) else fact for name, fact in trace.facts.items()}
-        return Result(spec.name, at_ms, duration, trace.phases, facts, failure, attempt)
+        return Result(spec.name, at_ms, duration, trace.phases, self._shown(trace.facts), failure, attempt)
+
+    async def _run(self, spec: CheckSpec, trace: Trace) -> None:
+        """Raises what the check raises, and TimeoutError at its deadline."""
+        deadline = self._deadlines.begin(spec.timeout)
+        try:
+            await spec.check.run(trace, self.net)
+        except asyncio.CancelledError as cancelled:
+            # Only our own deadline becomes a failure: somebody else may end the task, even at the same moment.
+            if not deadline.expired or deadline.task is None or deadline.task.uncancel() > 0:
+                raise
+            raise TimeoutError from cancelled
+        finally:
+            self._deadlines.end(deadline, spec.timeout)
+
+    def _shown(self, facts: Mapping[str, Fact]) -> Mapping[str, Fact]:
+        """Facts without secrets. Looked at all at once: hardly ever is there one."""
+        joined = "\0".join([fact for fact in facts.values() if type(fact) is str])
+        if self._redact(joined) == joined:
+            return facts
+        return {name: self._redact(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
 
     def _lag_in(self, trace: Trace) -> float:
         """Seconds of the run's latency that may be ours: what happened while we waited for the kernel is not."""
-        lag = self._lag.during(trace.began, trace.ended)
-        if lag and trace.facts.get("timing") == "kernel":
-            lag -= sum(self._lag.during(began, ended) for began, ended in trace.waits)
-        return max(0.0, lag)
+        lag, now = self._lag, self._clock.monotonic()
+        if not lag.during(trace.began, now):
+            return 0.0
+        spans = [*trace.works]
+        if trace.facts.get("timing") != "kernel":
+            spans += trace.waits
+        if trace.phase:
+            spans.append((trace.opened, now))
+        return sum(lag.during(began, ended) for began, ended in spans)
 
     def _presentable(self, failure: Failure, trace: Trace, timeout: float) -> Failure:
         if failure.kind is FailureKind.TIMEOUT and (lag := self._lost(trace, timeout)) > _EXCUSE * timeout:
@@ -66,7 +91,7 @@ class Runner:
         While we only wait, a stall costs nothing but its last moments: bytes that came before are read after it. What
         counts is a stall before the wait began, and one that the deadline fell into.
         """
-        total = self._lag.during(trace.began, trace.ended)
+        total = self._lag.during(trace.began, self._clock.monotonic())
         if trace.phase not in _WAITS or total > _MOSTLY * timeout:
             return total
         before = self._lag.during(trace.began, trace.opened)

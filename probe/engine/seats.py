@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import AsyncExitStack
 from types import TracebackType
 
@@ -30,9 +31,10 @@ class Seats:
     """At most `total` runs at once, and per host what the configuration says."""
 
     def __init__(self, total: int, *, rate: float | None = None, concurrent: int | None = None) -> None:
-        self.everybody = asyncio.Semaphore(total)
-        self.limit(rate, concurrent)
+        self.total = total
         self.taken = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self.limit(rate, concurrent)
 
     def limit(self, rate: float | None, concurrent: int | None) -> None:
         """New limits per host. Who waits for a turn gets it by the old ones."""
@@ -40,15 +42,45 @@ class Seats:
         self._concurrent = concurrent
         self._hosts: dict[str, _Host] = {}
 
+    def try_take(self) -> bool:
+        """Take a seat where nobody has to wait for anything; to be given back by leave(). Nearly every run is here."""
+        if self._rate or self._concurrent or self.taken >= self.total or self._waiting:
+            return False
+        self.taken += 1
+        return True
+
+    def leave(self) -> None:
+        """Give a seat back: to the one who waits longest, if anybody does."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        self.taken -= 1
+
     def take(self, host: str) -> Seat:
         """A seat for the length of an `async with`. The turn at the host comes first: its queue must not hold seats."""
         if not self._rate and not self._concurrent:
             return Seat(self, None)
         return Seat(self, self._hosts.get(host) or self._hosts.setdefault(host, _Host(self._rate, self._concurrent)))
 
+    async def wait(self) -> None:
+        """Take a seat as soon as there is one, in the order of coming."""
+        if self.taken < self.total and not self._waiting:
+            self.taken += 1
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self.leave()  # it came, and nobody is there to sit on it
+            raise
+
 
 class Seat:
-    """One run's place. A class, not a generator: every run passes here."""
+    """One run's place."""
 
     __slots__ = ("_host", "_seats", "_stack")
 
@@ -58,19 +90,17 @@ class Seat:
         self._stack: AsyncExitStack | None = None
 
     async def __aenter__(self) -> None:
-        if self._host is not None:
-            async with AsyncExitStack() as stack:
-                await self._host.enter(stack)
-                await self._seats.everybody.acquire()
-                self._stack = stack.pop_all()
-        else:
-            await self._seats.everybody.acquire()
-        self._seats.taken += 1
+        if self._host is None:
+            await self._seats.wait()
+            return
+        async with AsyncExitStack() as stack:
+            await self._host.enter(stack)
+            await self._seats.wait()
+            self._stack = stack.pop_all()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._seats.taken -= 1
-        self._seats.everybody.release()
+        self._seats.leave()
         if self._stack is not None:
             await self._stack.aclose()

@@ -154,7 +154,11 @@ async def test_a_deadline_keeps_what_was_seen(clock: FakeClock) -> None:
                 await asyncio.Event().wait()
 
     net = Net()
-    result = await Runner(net, clock, LagMeter(clock), str).run_once(spec(Half(clock), timeout=0.01))
+    run = asyncio.create_task(Runner(net, clock, LagMeter(clock), str).run_once(spec(Half(clock), timeout=3.0)))
+    await clock.advance(2.9)
+    assert not run.done()
+    await clock.advance(0.2)
+    result = await run
     await net.close()
     assert result.failure is not None
     assert (result.failure.kind, result.failure.phase) == (FailureKind.TIMEOUT, "ttfb")
