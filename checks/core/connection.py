@@ -14,7 +14,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from checks.core.kernel import STAMP_SPACE, Ancillary, arrival, ask_for_stamps, handshake, read_clocks
+from checks.core.kernel import STAMP_SPACE, Ancillary, arrival, ask_for_stamps, handshake, read_clocks, segments
 from checks.core.peer import PeerError, peer_name
 from checks.core.poller import END_EVENTS, READ_EVENTS, WRITE_EVENTS, Poller
 from checks.core.result import Fact
@@ -39,6 +39,7 @@ class Connection:
         "_nagle",
         "_outgoing",
         "_poller",
+        "_promptly",
         "_readable",
         "_sock",
         "_spoke",
@@ -53,11 +54,21 @@ class Connection:
         "received_at",
     )
 
-    def __init__(self, sock: socket.socket, address: str, port: int, poller: Poller, facts: dict[str, Fact]) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        address: str,
+        port: int,
+        poller: Poller,
+        facts: dict[str, Fact],
+        *,
+        promptly: bool = False,
+    ) -> None:
         self._sock = sock
         self._fd = sock.fileno()
         self._address = (address, port)
         self._poller = poller
+        self._promptly = promptly
         self._facts = facts
         self._wait = Wait(poller.loop)
         self._wanted = 0  # the events that end it
@@ -69,14 +80,19 @@ class Connection:
         self.connected_at = self.received_at = self.idle = 0.0
 
     @classmethod
-    async def dial(cls, poller: Poller, address: str, port: int, facts: dict[str, Fact]) -> Self:
-        """Connect to an IP address; raises PeerError. `facts` learns whose clock is used: `timing`."""
+    async def dial(
+        cls, poller: Poller, address: str, port: int, facts: dict[str, Fact], *, promptly: bool = False
+    ) -> Self:
+        """Connect to an IP address; raises PeerError. `facts` learns whose clock is used: `timing`.
+
+        `promptly`: what arrives is read at once, also where sockets are served in slices.
+        """
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
             sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         except OSError as error:
             raise PeerError(error.errno or errno.EIO, peer_name(address, port)) from error
-        connection = cls(sock, address, port, poller, facts)
+        connection = cls(sock, address, port, poller, facts, promptly=promptly)
         try:
             await connection._connect()
         except BaseException:
@@ -88,6 +104,15 @@ class Connection:
     def peer(self) -> str:
         """The address and port at the other end, for people."""
         return peer_name(*self._address)
+
+    @property
+    def lazy(self) -> bool:
+        """Whether bytes may have waited for others, so that only the last of them have a stamp."""
+        return self._poller.slice > 0.0 and not self._promptly
+
+    def pieces(self) -> int:
+        """In how many pieces, at least, everything came that was received."""
+        return segments(self._sock)
 
     def __enter__(self) -> Self:
         return self
@@ -168,7 +193,7 @@ class Connection:
         try:
             ask_for_stamps(sock)
             code = sock.connect_ex(self._address)
-            self._poller.watch(self._fd, self._notice)
+            self._poller.watch(self._fd, self._notice, promptly=self._promptly)
             if code == errno.EINPROGRESS:
                 await self._event(WRITE_EVENTS)
                 code = 0

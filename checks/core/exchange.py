@@ -30,9 +30,12 @@ _SMALL = 32768  # bytes of a body that is judged on the event loop: a fraction o
 _AT_ONCE, _AT_MOST = 0.01, 1.0  # s for a regex: on the event loop, and in a thread
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Order:
-    """What a check asks for and what the answer must be, whoever carries it there."""
+    """What a check asks for and what the answer must be, whoever carries it there.
+
+    `pieces` is learned: the last answer came in several, so its first byte must be looked at as it comes.
+    """
 
     request: Request
     payload: bytes  # the request as it is sent
@@ -41,6 +44,7 @@ class Order:
     family: Family
     max_body: int  # bytes
     expect: HttpExpect
+    pieces: bool = False
 
 
 async def ask(order: Order, trace: Trace, net: Net) -> None:
@@ -75,7 +79,9 @@ async def _connect(order: Order, trace: Trace, net: Net, url: Url, *, followed: 
         if followed and url.origin != order.request.url.origin:
             tls = tls.model_copy(update={"cert": None, "key": None, "server_name": None})
     try:
-        return await net.connect(trace, url.host, url.port, tls=tls, family=order.family, alpn=_ALPN)
+        return await net.connect(
+            trace, url.host, url.port, tls=tls, family=order.family, alpn=_ALPN, promptly=order.pieces
+        )
     except DeniedError as error:
         if not followed:
             raise
@@ -98,6 +104,7 @@ async def _exchange(
             _arrived(first, connection, undelayed=len(payload) <= _WINDOW)
         with trace.timed("transfer", began=first.ended) as rest:
             piece = answer.feed(data)
+            whole = answer.done
             while not answer.headed:
                 piece = await _next(connection, answer)
             _note_head(trace, answer)
@@ -105,6 +112,11 @@ async def _exchange(
                 fault = _fault(order.expect, answer)
                 body = await _read(order, trace, connection, answer, piece, good=fault is None)
             _arrived(rest, connection, undelayed=connection.received <= _WINDOW)
+        # Pieces that we read together have the stamp of the last one. What is known of the first is when we looked; the
+        # next run looks at once. Under TLS a record is such a piece, whatever it travels in.
+        order.pieces = not whole or (request.url.scheme == "http" and connection.pieces() > 1)
+        if order.pieces and connection.lazy:
+            trace.facts["timing"] = "loop"
     finally:
         answer.release()
     return answer, body, fault
@@ -210,3 +222,8 @@ async def _judge_body(expect: HttpExpect, answer: Answer, body: Body) -> None:
             judge_body(expect, body.data, content_type, _AT_ONCE)
             return
     await asyncio.to_thread(judge_body, expect, body.data, content_type, _AT_MOST)
+
+
+# What the engine over libcurl (curl.py) shares with this one: the same orders, judged the same way.
+EXCERPT = _EXCERPT
+fault_of, follows, judge_body_of, note_head, take = _fault, _follows, _judge_body, _note_head, _write

@@ -17,6 +17,7 @@ _SLACK = 1e-3  # s by which two clocks may disagree before one of them is not be
 _INFO_SIZE = 104
 _U32 = struct.Struct("@I")
 _RTT, _RETRANSMITS = 68, 100  # offsets of tcpi_rtt (us) and tcpi_total_retrans in struct tcp_info
+_DATA_SEGMENTS = 152  # of tcpi_data_segs_in
 _STANDING = (1, 8)  # tcpi_state: established; closed by the other side already, after it was
 
 
@@ -68,3 +69,15 @@ def handshake(sock: socket.socket) -> tuple[bool, float | None]:
         return stands, None
     microseconds: int = _U32.unpack_from(info, _RTT)[0]
     return stands, microseconds / 1e6 if microseconds else None
+
+
+def segments(sock: socket.socket) -> int:
+    """How many segments with data have come; 0 where the kernel does not say.
+
+    The stamp of bytes that were read together is that of the last segment among them.
+    """
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _DATA_SEGMENTS + 4) if _LINUX else b""
+    except OSError:
+        return 0
+    return _U32.unpack_from(info, _DATA_SEGMENTS)[0] if len(info) == _DATA_SEGMENTS + 4 else 0

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import ssl
 import time
-from asyncio import timeout
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 
+from checks.core import race
 from checks.core.certificate import blame, certificate_facts, presented_chain, verified_chain
 from checks.core.connection import Connection
-from checks.core.peer import OURS, PeerError, peer_name
+from checks.core.peer import PeerError
 from checks.core.policy import DEFAULT_DENY, DeniedError, Network, Policy, check_address
 from checks.core.poller import Poller
 from checks.core.resolve import NO_ADDRESS, Family, ResolveError, Resolver
@@ -29,10 +28,6 @@ __all__ = [
     "TlsOptions",
     "check_address",
 ]
-
-# A host with several addresses is not given up because the first one swallows packets.
-_PATIENCE = 3.0
-
 
 # The phases and the numeric facts of a connection: what thresholds may name.
 NET_METRICS = frozenset({"dns", "connect", "net.family"})
@@ -63,7 +58,12 @@ class Net:
         """Serve sockets every `slice` seconds; 0: at every event. The kernel's stamps keep what is reported true."""
         self._slice = slice
         if self._poller is not None:
-            self._poller.look_every(slice)
+            self._poller.slice = slice
+
+    @property
+    def lookups(self) -> int:
+        """Names that wait for a name server."""
+        return self._resolver.waiting
 
     async def close(self) -> None:
         """End what is open; look-ups that still wait fail."""
@@ -81,8 +81,11 @@ class Net:
         tls: TlsOptions | None = None,
         family: Family = "any",
         alpn: tuple[str, ...] = (),
+        promptly: bool = False,
     ) -> Connection:
         """An open connection, to be closed by the caller's `with`. `host` is an IP address or an ASCII name.
+
+        `promptly`: what arrives is read at once, also where sockets are served in slices.
 
         Raises ResolveError, DeniedError, PeerError, CertificateError, ssl.SSLError, TlsFileError.
         """
@@ -90,9 +93,11 @@ class Net:
         if self._poller is None:
             self._poller = Poller(self._slice)  # it belongs to the loop that the checks run on
         if len(addresses) == 1:
-            connection = await _dial_one(self._poller, trace, addresses[0], port)
+            connection = await _dial(self._poller, trace, addresses[0], port, promptly=promptly)
+        elif family.startswith("prefer_"):
+            connection = await race.dial(self._poller, trace, addresses, port, stagger=race.PATIENCE)
         else:
-            connection = await _dial(self._poller, trace, addresses, port)
+            connection = await race.dial(self._poller, trace, race.interleaved(addresses), port)
         if tls is not None:
             try:
                 await self._secure(self._poller, trace, connection, host, port, tls, alpn)
@@ -107,8 +112,11 @@ class Net:
             if family in ("ipv4", "ipv6") and (":" in literal) is (family == "ipv4"):
                 raise ResolveError(host, NO_ADDRESS, family)
             return [literal]
+        answer = self._resolver.lookup(host, family)
+        if answer.done() and answer.exception() is None:
+            return answer.result()  # no query went out: there is nothing to time
         with trace.timed("dns"):
-            return await self._resolver.lookup(host, family)
+            return await answer
 
     async def _secure(
         self,
@@ -143,42 +151,14 @@ class Net:
             return ()
 
 
-async def _dial_one(poller: Poller, trace: Trace, address: str, port: int) -> Connection:
+async def _dial(poller: Poller, trace: Trace, address: str, port: int, *, promptly: bool) -> Connection:
     facts = trace.facts
     facts["net.address"] = address
     facts["net.family"] = 6 if ":" in address else 4
     with trace.timed("connect") as span:
-        connection = await Connection.dial(poller, address, port, facts)
+        connection = await Connection.dial(poller, address, port, facts, promptly=promptly)
         span.arrived(connection.connected_at)
     return connection
-
-
-async def _dial(poller: Poller, trace: Trace, addresses: Sequence[str], port: int) -> Connection:
-    """The first address that takes the connection; raises the failure that says most about the target."""
-    facts = trace.facts
-    failures: list[PeerError] = []
-    with trace.timed("connect") as span:
-        for left, address in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
-            facts["net.address"] = address
-            facts["net.family"] = 6 if ":" in address else 4
-            try:
-                if left:
-                    async with timeout(_PATIENCE):
-                        connection = await Connection.dial(poller, address, port, facts)
-                else:
-                    connection = await Connection.dial(poller, address, port, facts)
-            except PeerError as error:
-                failures.append(error)
-            except TimeoutError:
-                failures.append(PeerError(errno.ETIMEDOUT, peer_name(address, port)))
-            else:
-                if failures:
-                    span.ended = connection.connected_at
-                else:
-                    span.arrived(connection.connected_at)
-                return connection
-        # That there is no IPv6 here says nothing about a target that refused over IPv4.
-        raise next((error for error in failures if error.code not in OURS), failures[-1])
 
 
 def _keep(trace: Trace, tls: ssl.SSLObject) -> None:

@@ -26,63 +26,56 @@ def slice_end(now: float, length: float) -> float:
 
 
 class Poller:
-    """One epoll of our own inside the running loop's. `slice` s: how often it is looked at; 0: at every event."""
+    """Epolls of our own inside the running loop's.
+
+    `slice` s: how often sockets are looked at that need not be looked at promptly; 0: all are, at every event.
+    """
 
     def __init__(self, slice: float = 0.0) -> None:  # noqa: A002  # the field's own word
-        self._epoll = select.epoll()
-        self._callbacks: dict[int, Callable[[int], None]] = {}
         self.loop = asyncio.get_running_loop()
-        self._slice = slice
+        self.slice = slice
+        self._callbacks: dict[int, Callable[[int], None]] = {}
+        self._prompt, self._lazy = select.epoll(), select.epoll()
         self._timer: asyncio.TimerHandle | None = None
-        if not slice:
-            self.loop.add_reader(self._epoll.fileno(), self._turn)
+        self.loop.add_reader(self._prompt.fileno(), self._turn, self._prompt)
 
-    def watch(self, fd: int, callback: Callable[[int], None]) -> None:
+    def watch(self, fd: int, callback: Callable[[int], None], *, promptly: bool = False) -> None:
         """Call back with the EPOLL* events of `fd` whenever something new happens, in a turn of the loop."""
         self._callbacks[fd] = callback
-        self._epoll.register(fd, _EDGES)
-        if self._slice and self._timer is None:
-            self._arm()
+        if promptly or not self.slice:
+            self._prompt.register(fd, _EDGES)
+            return
+        self._lazy.register(fd, _EDGES)
+        if self._timer is None:
+            self._timer = self.loop.call_at(slice_end(self.loop.time(), self.slice), self._tick, self.slice)
 
     def forget(self, fd: int) -> None:
         """To be called right before `fd` is closed, which takes it out of the epoll."""
         self._callbacks.pop(fd, None)
 
-    def look_every(self, slice: float) -> None:  # noqa: A002
-        """Look every `slice` seconds from now on; 0: at every event."""
-        if bool(slice) is not bool(self._slice):
-            if slice:
-                self.loop.remove_reader(self._epoll.fileno())
-            else:
-                self.loop.add_reader(self._epoll.fileno(), self._turn)
-        self._slice = slice
-        if slice and self._callbacks and self._timer is None:
-            self._arm()
-
     def close(self) -> None:
-        if not self._epoll.closed:
+        if not self._prompt.closed:
             if self._timer is not None:
                 self._timer.cancel()
-            if not self._slice:
-                self.loop.remove_reader(self._epoll.fileno())
-            self._epoll.close()
+            self.loop.remove_reader(self._prompt.fileno())
+            self._prompt.close()
+            self._lazy.close()
 
-    def _arm(self) -> None:
-        self._timer = self.loop.call_at(slice_end(self.loop.time(), self._slice), self._tick)
-
-    def _tick(self) -> None:
+    def _tick(self, slice: float) -> None:  # noqa: A002
+        """Look at what came in a slice. What did not fit into a turn comes after what others want of the loop."""
         self._timer = None
-        if not self._slice or self._epoll.closed:
+        if self._lazy.closed:
             return
-        if self._turn() == _MOST:
-            self._timer = self.loop.call_later(0.0, self._tick)
+        if self._turn(self._lazy) == _MOST:
+            self._timer = self.loop.call_later(0.0, self._tick, slice)
         elif self._callbacks:
-            self._arm()
+            slice = self.slice or slice  # noqa: A001  # sockets of a slower time are still there
+            self._timer = self.loop.call_at(slice_end(self.loop.time(), slice), self._tick, slice)
 
-    def _turn(self) -> int:
+    def _turn(self, epoll: select.epoll) -> int:
         """How many events were passed on."""
         callbacks = self._callbacks
-        events = self._epoll.poll(0, _MOST)
+        events = epoll.poll(0, _MOST)
         for fd, what in events:
             callback = callbacks.get(fd)
             if callback is not None:

@@ -17,12 +17,16 @@ from probe.engine.runner import Runner
 from probe.engine.schedule import Grid, grid
 from probe.engine.seats import Seats
 
-# From so many runs a second on, waking for each of their events costs more than the runs themselves: then the loop
-# looks every few milliseconds. The kernel's stamps keep what is reported true.
-BUSY = 100.0
-SLICE = 0.005  # s
+# Waking for each event of many runs costs more than the runs themselves: from so many runs a second on the loop looks
+# every so many seconds. The kernel's stamps keep what is reported true.
+_SLICES = ((1000.0, 0.005), (50.0, 0.01))
 _MOST = 32  # runs begun in one turn: what is under way wants its turn, too
 _IDLE = 256  # hands that are kept for the next runs
+
+
+def slice_for(rate: float) -> float:
+    """How often to look at sockets and the schedule, in seconds, at so many runs/s; 0: at every event."""
+    return next((length for least, length in _SLICES if rate >= least), 0.0)
 
 
 class Figures(Protocol):
@@ -107,7 +111,7 @@ class Engine:
                 self._entries[name] = entry
                 self._queue.append((entry.times.next_due(now), entry.number, entry))
         heapify(self._queue)
-        self._slice = SLICE if sum(1 / spec.every for spec in wanted.values()) >= BUSY else 0.0
+        self._slice = slice_for(sum(1 / spec.every for spec in wanted.values()))
         self._runner.net.look_every(self._slice)
         self._arm()
 
