@@ -21,8 +21,10 @@ from checks.core.units import format_duration
 _LONGEST = 300  # characters of a message
 
 _WAITING = {
+    "auth": "waiting for the token endpoint",
     "dns": "waiting for the name server",
     "connect": "connecting to {address}",
+    "proxy": "waiting for the proxy {address}",
     "tls": "in the TLS handshake with {address}",
     "ttfb": "waiting for the first byte",
     "transfer": "receiving the answer",
@@ -55,8 +57,18 @@ _PLAIN: tuple[tuple[type[Exception], FailureKind], ...] = (
 )
 
 
+class ClassifiedError(Exception):
+    """A part of a run failed that has told its failure already: it is not to be judged again by where it surfaces."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
 def classify(error: BaseException, trace: Trace) -> Failure:
     """The failure that an exception of a check means, in the phase that was open."""
+    if isinstance(error, ClassifiedError):
+        return error.failure
     kind, message = _judge(error, trace)
     return Failure(kind, trace.phase, one_line(message, _LONGEST))
 

@@ -1,14 +1,16 @@
-"""Bodies out of their content encoding, in pieces: a gzip bomb costs no more memory than its first piece too many."""
+"""Bodies out of their content encoding, in pieces: a bomb costs no more memory than its first piece too many."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from checks.core.base import ExpectationError, ProtocolError
+from checks.core.codings import ACCEPTED, Coding, coding
 
-ACCEPTED = "gzip, deflate"
-_PIECE = 65536
+__all__ = ["ACCEPTED", "Body", "too_large"]
+
+_PAUSE = 32768  # bytes of a piece that took long enough to let others run
+_MOST_CODINGS = 5  # one over the other, as curl has it
 
 
 class Body:
@@ -17,22 +19,19 @@ class Body:
     Raises ExpectationError beyond `limit` bytes (before or after decoding), ProtocolError for a broken encoding.
     """
 
-    __slots__ = ("_keep", "_limit", "_name", "_raw", "_zlib", "data", "encoding", "size")
+    __slots__ = ("_codings", "_keep", "_limit", "_raw", "data", "encoding", "opaque", "size")
 
     def __init__(self, encoding: str, *, keep: int, limit: int) -> None:
         self.encoding = encoding.strip().lower()
         self.data = bytearray()
         self.size = 0  # bytes, decoded
+        self.opaque = False  # in an encoding that nobody asked for: its text cannot be looked at
         self._raw = 0
         self._keep = keep
         self._limit = limit
-        self._name = {"gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate"}.get(self.encoding, "")
-        self._zlib: zlib._Decompress | None = None
-
-    @property
-    def opaque(self) -> bool:
-        """In an encoding that nobody asked for: its text cannot be looked at."""
-        return not self._name and self.encoding not in ("", "identity")
+        self._codings: Sequence[Coding] = ()  # in the order in which they come off
+        if self.encoding:
+            self._open()
 
     def write(self, data: bytes) -> None:
         for _ in self.pieces(data):
@@ -40,44 +39,40 @@ class Body:
 
     def pieces(self, data: bytes) -> Iterator[None]:
         """Take what arrived, and pause after every piece of decoding: a bomb must not hold up other checks."""
-        self._raw += len(data)
-        if not self._name:
+        if not self._codings:
             self._put(data)
             return
-        if self._raw > self._limit:
+        for piece in self._unfold(0, data):
+            self._put(piece)
+            if not piece or len(piece) >= _PAUSE:
+                yield
+
+    def _unfold(self, depth: int, data: bytes) -> Iterator[bytes]:
+        """What comes out of all layers from `depth` on; an empty piece is nothing but a pause."""
+        layers = self._codings
+        self._raw += len(data)
+        if self._raw > self._limit * len(layers):
             raise self._too_large()
-        try:
-            yield from self._inflate(data)
-        except zlib.error as error:
-            raise ProtocolError(f"the body is no valid {self._name} ({error})") from None
+        for piece in layers[depth].pieces(data):
+            if depth + 1 == len(layers):
+                yield piece
+            else:
+                yield from self._unfold(depth + 1, piece)
+                yield b""
 
     def end(self) -> None:
         """The body is complete: so must its encoding be."""
-        if self._zlib is not None and not self._zlib.eof:
-            raise ProtocolError(f"the {self._name} body ends before its end")
+        for layer in self._codings:
+            if not layer.complete:
+                raise ProtocolError(f"the {layer.name} body ends before its end")
 
-    def _inflate(self, data: bytes) -> Iterator[None]:
-        while data:
-            if self._zlib is None:
-                self._zlib = zlib.decompressobj(self._window(data))
-            elif self._zlib.eof:
-                if self._name != "gzip" or data[:2] != b"\x1f\x8b":
-                    return  # padding after the end, which everybody ignores
-                self._zlib = zlib.decompressobj(31)  # RFC 1952 section 2.2: a gzip file may have several members
-            self._put(self._zlib.decompress(data, _PIECE))
-            data = self._zlib.unused_data if self._zlib.eof else self._zlib.unconsumed_tail
-            if data:
-                yield
-        while self._zlib is not None and not self._zlib.eof and (more := self._zlib.decompress(b"", _PIECE)):
-            self._put(more)
-            yield
-
-    def _window(self, data: bytes) -> int:
-        if self._name == "gzip":
-            return 31
-        # "deflate" is the zlib format (RFC 9110 section 8.4.1.2); some servers send the bare stream.
-        header = int.from_bytes(data[:2].ljust(2, b"\0"), "big")
-        return 15 if header >> 8 & 0x0F == 8 and (len(data) < 2 or header % 31 == 0) else -15
+    def _open(self) -> None:
+        """RFC 9110 section 8.4: the codings are listed in the order in which they were applied."""
+        names = [name for name in map(str.strip, self.encoding.split(",")) if name not in ("", "identity")]
+        known = [coding(name) for name in reversed(names[: _MOST_CODINGS + 1])]
+        self.opaque = None in known or len(known) > _MOST_CODINGS
+        if not self.opaque:
+            self._codings = [layer for layer in known if layer is not None]
 
     def _put(self, data: bytes) -> None:
         self.size += len(data)
@@ -87,7 +82,8 @@ class Body:
             raise self._too_large()
 
     def _too_large(self) -> ExpectationError:
-        return too_large(self._limit, f" once decoded from {self._name}" if self._name else "")
+        names = ", ".join(layer.name for layer in reversed(self._codings))
+        return too_large(self._limit, f" once decoded from {names}" if names else "")
 
 
 def too_large(limit: int, what: str = "") -> ExpectationError:

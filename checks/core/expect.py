@@ -23,6 +23,7 @@ from pydantic_core import CoreSchema
 
 from checks.core.base import ExpectationError
 from checks.core.jsonpath import JsonPath, JsonRule, judge_json, parse_json
+from checks.core.shared import made_once
 from checks.core.text import quoted
 
 Statuses = tuple[tuple[int, int], ...]
@@ -189,7 +190,9 @@ class HttpExpect(BaseModel):
     status: StatusSet = Field(
         default=((200, 299),), description="Statuses that are good: `2xx`, `204`, `200-299`, or a list of them."
     )
-    version: Literal["1.0", "1.1"] | None = Field(default=None, description="HTTP version that the server must speak.")
+    version: Literal["1.0", "1.1", "2", "3"] | None = Field(
+        default=None, description="HTTP version that the server must speak."
+    )
     header: Mapping[str, HeaderRule] = Field(
         default_factory=dict, description="Rules for headers, by name: a text that the value must contain, or a rule."
     )
@@ -201,6 +204,9 @@ class HttpExpect(BaseModel):
         alias="json",
         description="Rules for the JSON body, by JSONPath (RFC 9535): the value that must be there, or a rule.",
     )
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return self  # nothing in it changes: as a default it is one object for all checks
 
     @property
     def reads_body(self) -> bool:
@@ -215,6 +221,10 @@ class HttpExpect(BaseModel):
         for name, rule in self.header.items():
             if problem := _header_problem(rule, headers.get(name.lower())):
                 raise ExpectationError(f"header {name} {problem}")
+
+
+Expected = Annotated[HttpExpect, made_once()]
+ANSWERED = HttpExpect()  # for checks that expect nothing in particular: any good status
 
 
 def judge_body(expect: HttpExpect, data: bytes | bytearray, content_type: str, seconds: float) -> None:

@@ -137,7 +137,7 @@ class _Race:
             raise
 
     def _start(self, address: str) -> None:
-        dialling = Connection.dial(self._poller, address, self._port, self._trace.facts)
+        dialling = Connection.dial(self._poller, address, self._port, self._trace.facts, promptly=True)
         self._attempts.append(_Attempt(address, self._trace.clock(), asyncio.ensure_future(dialling)))
 
     def _running(self) -> list[_Attempt]:

@@ -24,9 +24,11 @@ class Request:
         lines = [f"{self.method} {self.url.path} HTTP/1.1"]
         if "host" not in self.headers:
             lines.append(f"Host: {self.url.authority}")
-        lines += [f"{_title(name)}: {value}" for name, value in self.headers.items()]
+        headers = self.headers
         if cookies:
-            lines.append(f"Cookie: {cookies}")
+            own = headers.get("cookie")
+            headers = {**headers, "cookie": f"{own}; {cookies}" if own else cookies}
+        lines += [f"{_title(name)}: {value}" for name, value in headers.items()]
         if self.body or self.method in _WITH_BODY:
             lines.append(f"Content-Length: {len(self.body)}")
         lines.append("Connection: close\r\n\r\n")

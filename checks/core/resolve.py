@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import pycares
@@ -16,10 +17,14 @@ _ASKED = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 # Each try waits twice as long as the one before: 1, 2, 4, 8, 16 s. The deadline of a run is nearly always shorter.
 _PATIENCE = 1.0
 _TRIES = 5
+_MOMENT = 0.02  # s: who asks for the same name within it asks the same question
+_BURST, _PACE = 20.0, 50.0  # channels, and channels per second: each costs 0.4 ms, some descriptors and a thread's time
+_BUFFER = 1 << 20  # bytes, where the system allows as many: a burst of names gets a burst of answers
 _RECHECK = 0.5  # s between looks at what has timed out inside c-ares
 
 NO_ADDRESS: int = ares.ARES_ENODATA
-_OURS = {ares.ARES_ECONNREFUSED, ares.ARES_ENOMEM, ares.ARES_EFILE, ares.ARES_ECANCELLED}
+_GIVEN_UP = {ares.ARES_ECANCELLED, ares.ARES_EDESTRUCTION}
+_OURS = _GIVEN_UP | {ares.ARES_ECONNREFUSED, ares.ARES_ENOMEM, ares.ARES_EFILE}
 _WORDS = {
     ares.ARES_ENOTFOUND: "no such host {name}",
     ares.ARES_ENODATA: "{name} has no {records}",
@@ -31,6 +36,7 @@ _WORDS = {
     ares.ARES_EBADRESP: "the name server answered nonsense for {name}",
     ares.ARES_EFORMERR: "the name server did not understand the question for {name}",
 }
+_Answer = Callable[[pycares.AddrInfoResult | None, int | None], None]
 _RECORDS = {"ipv4": "IPv4 address", "ipv6": "IPv6 address"}
 
 
@@ -44,49 +50,149 @@ class ResolveError(Exception):
 
 
 class Resolver:
-    """Fresh answers: every look-up goes out to the name server, as a probe's must.
+    """Fresh answers: look-ups go out to the name server, as a probe's must.
 
     c-ares keeps a cache of its own that cannot be switched off, so a channel is asked for each name once. With many
-    names that is one new channel per round of checks, which also picks up a changed resolv.conf.
+    names that is one new channel per round of checks, which also picks up a changed resolv.conf. Those who ask for a
+    name in the same moment share one question; and where very many ask for few names, more than a channel can be
+    opened for, they share what was answered a moment ago.
     """
 
     def __init__(self, servers: Sequence[str] = ()) -> None:
         self._servers = tuple(servers)
         self._channel: _Channel | None = None
-        self._asked: set[str] = set()
+        self._asked: set[str] = set()  # names, over the open channel
         self._retired: set[_Channel] = set()
+        self._questions: dict[tuple[str, int], _Question] = {}
+        self._left, self._counted_at = _BURST, 0.0
 
-    async def lookup(self, name: str, family: Family = "any") -> list[str]:
-        """The addresses of an ASCII name, in the order to try them in; raises ResolveError."""
-        found = await self._fresh_channel(name).lookup(name, _ASKED.get(family, socket.AF_UNSPEC), family)
-        if family.startswith("prefer_"):
-            found.sort(key=lambda address: (":" in address) is (family == "prefer_ipv4"))
-        return found
+    @property
+    def waiting(self) -> int:
+        """Look-ups that wait for a name server."""
+        return sum(channel.waiting for channel in self._channels())
+
+    def lookup(self, name: str, family: Family = "any") -> asyncio.Future[list[str]]:
+        """The addresses of an ASCII name, in the order to try them in; or ResolveError.
+
+        Done at once where nothing had to be waited for: /etc/hosts knows the name, or it was asked for a moment ago.
+        """
+        key = name, _ASKED.get(family, socket.AF_UNSPEC)
+        question = self._questions.get(key)
+        if question is None or not self._shared(question):
+            question = self._ask(*key)
+        return question.join(family)
+
+    def _shared(self, question: _Question) -> bool:
+        """Whether its answer is fresh enough: of the same moment, or as good as can be had when very many ask."""
+        if question.age <= _MOMENT and question.pending:
+            return True
+        if self._channels_left() >= 1.0:
+            return False
+        return question.age <= (_PATIENCE if question.pending else self._good_for)
+
+    @property
+    def _good_for(self) -> float:
+        # Where answers are slow channels pile up, for they stay until the last answer: open fewer of them then.
+        return _MOMENT * (1 + sum(channel.open for channel in self._retired))
+
+    def _channels_left(self) -> float:
+        """How many may be opened just now: a burst, and so many a second."""
+        now = asyncio.get_running_loop().time()
+        self._left = min(_BURST, self._left + (now - self._counted_at) * _PACE)
+        self._counted_at = now
+        return self._left
+
+    def _ask(self, name: str, asked: int) -> _Question:
+        channel = self._fresh_channel(name)
+        question = _Question(name, channel)
+        channel.ask(name, asked, question.answer)
+        if question.pending:
+            self._asked.add(name)
+            self._questions[name, asked] = question
+        return question
 
     def _fresh_channel(self, name: str) -> _Channel:
         if self._channel is None or name in self._asked:
             self._retire()
+            self._left = self._channels_left() - 1.0
             try:
                 self._channel = _Channel(self._servers)
             except pycares.AresError as error:
                 raise ResolveError(name, ares.ARES_ENOMEM) from error
-        self._asked.add(name)
         return self._channel
 
     def _retire(self) -> None:
-        self._retired = {channel for channel in self._retired if channel.busy}
         if self._channel is not None:
             self._retired.add(self._channel)
             self._channel.retire()
             self._channel = None
+        self._retired = {channel for channel in self._retired if channel.open}
         self._asked.clear()
+        good_for, known = self._good_for, self._questions.items()
+        self._questions = {key: question for key, question in known if question.pending or question.age < good_for}
+
+    def _channels(self) -> list[_Channel]:
+        return [*self._retired, *([self._channel] if self._channel is not None else [])]
 
     def close(self) -> None:
         """End everything; look-ups that still wait fail."""
-        self._retire()
-        for channel in self._retired:
+        for channel in self._channels():
             channel.close()
+        self._channel = None
         self._retired.clear()
+        self._questions.clear()
+
+
+class _Question:
+    """A name that a channel was asked for, and who waits for the answer."""
+
+    __slots__ = ("_began", "_channel", "_code", "_found", "_loop", "_name", "_waiters", "pending")
+
+    def __init__(self, name: str, channel: _Channel) -> None:
+        self._name = name
+        self._channel = channel
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._waiters: list[tuple[asyncio.Future[list[str]], Family]] = []
+        self._found: list[str] = []
+        self._code = ares.ARES_ENODATA
+        self.pending = True
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was sent."""
+        return self._loop.time() - self._began
+
+    def join(self, family: Family) -> asyncio.Future[list[str]]:
+        waiter: asyncio.Future[list[str]] = self._loop.create_future()
+        if self.pending:
+            self._waiters.append((waiter, family))
+            self._channel.enter(waiter)
+        else:
+            self._tell(waiter, family)
+        return waiter
+
+    def answer(self, result: pycares.AddrInfoResult | None, code: int | None) -> None:
+        """Called by c-ares, once: maybe while it is being asked."""
+        self.pending = False
+        if code in _GIVEN_UP:
+            self._began = -math.inf  # nobody else is to be told so
+        if not code and result is not None:
+            self._found = list(dict.fromkeys(node.addr[0].decode() for node in result.nodes))
+        self._code = code or ares.ARES_ENODATA
+        for waiter, family in self._waiters:
+            if not waiter.done():  # the run is over: its deadline did not wait
+                self._tell(waiter, family)
+        self._waiters.clear()
+
+    def _tell(self, waiter: asyncio.Future[list[str]], family: Family) -> None:
+        if not self._found:
+            waiter.set_exception(ResolveError(self._name, self._code, family))
+            return
+        found = self._found.copy()
+        if family.startswith("prefer_"):
+            found.sort(key=lambda address: (":" in address) is (family == "prefer_ipv4"))
+        waiter.set_result(found)
 
 
 class _Channel:
@@ -98,46 +204,49 @@ class _Channel:
         self._writers: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._pending = 0
-        self._retired = self._closed = False
+        self.waiting = 0
+        self.open = True
+        self._retired = False
         self._ares = pycares.Channel(
-            sock_state_cb=self._watch, timeout=_PATIENCE, tries=_TRIES, servers=servers or None
+            sock_state_cb=self._watch,
+            timeout=_PATIENCE,
+            tries=_TRIES,
+            servers=servers or None,
+            socket_receive_buffer_size=_BUFFER,  # an answer that is dropped is asked for again after a second
         )
 
-    @property
-    def busy(self) -> bool:
-        return not self._closed
-
-    async def lookup(self, name: str, asked: int, family: Family) -> list[str]:
-        answer: asyncio.Future[list[str]] = self._loop.create_future()
+    def ask(self, name: str, asked: int, answer: _Answer) -> None:
+        """Have `answer` called with what c-ares finds."""
 
         def take(result: pycares.AddrInfoResult | None, code: int | None) -> None:
             self._pending -= 1
-            if self._retired and not self._pending:
-                # Not from inside c-ares, which is still busy with the sockets of this very answer.
-                self._loop.call_soon(self.close)
-            if answer.done():
-                return  # the run is over: its deadline did not wait
-            if code or result is None or not result.nodes:
-                answer.set_exception(ResolveError(name, code or ares.ARES_ENODATA, family))
-            else:
-                answer.set_result(list(dict.fromkeys(node.addr[0].decode() for node in result.nodes)))
+            answer(result, code)
 
         self._pending += 1
         self._ares.getaddrinfo(name, None, family=socket.AddressFamily(asked), callback=take)
-        if self._timer is None and not answer.done():
+        if self._timer is None and self._pending:
             self._timer = self._loop.call_later(_RECHECK, self._recheck)
-        return await answer
+
+    def enter(self, waiter: asyncio.Future[list[str]]) -> None:
+        """Stay open until `waiter` is done."""
+        self.waiting += 1
+        waiter.add_done_callback(self._leave)
+
+    def _leave(self, _: asyncio.Future[list[str]]) -> None:
+        self.waiting -= 1
+        if self._retired and not self.waiting:
+            self.close()
 
     def retire(self) -> None:
-        """Close as soon as nothing is pending."""
+        """Close as soon as nobody waits."""
         self._retired = True
-        if not self._pending:
+        if not self.waiting:
             self.close()
 
     def close(self) -> None:
-        if self._closed:
+        if not self.open:
             return
-        self._closed = True
+        self.open = False
         self._ares.cancel()
         if self._timer is not None:
             self._timer.cancel()
@@ -149,16 +258,16 @@ class _Channel:
 
     def _recheck(self) -> None:
         self._timer = None
-        if self._pending and not self._closed:
+        if self._pending and self.open:
             self._process(pycares.ARES_SOCKET_BAD, pycares.ARES_SOCKET_BAD)
             self._timer = self._loop.call_later(_RECHECK, self._recheck)
 
     def _process(self, readable: int, writable: int) -> None:
-        if not self._closed:
+        if self.open:
             self._ares.process_fd(readable, writable)
 
     def _watch(self, fd: int, readable: bool, writable: bool) -> None:
-        if self._closed:
+        if not self.open:
             return  # the last sockets are closed by a thread of pycares
         loop, bad = self._loop, pycares.ARES_SOCKET_BAD
         self._set(self._readers, fd, readable, loop.add_reader, loop.remove_reader, (fd, bad))

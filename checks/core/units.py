@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -19,9 +20,16 @@ def parse_duration(value: object) -> float:
     """`1m30s` as 90.0 seconds. A bare number is refused: its unit would be a guess."""
     if isinstance(value, float):
         return value  # already parsed: a default, or a value handed over in code
-    if isinstance(value, str) and _DURATION.fullmatch(value):
-        return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(value))
+    if isinstance(value, str) and (seconds := _seconds(value)) is not None:
+        return seconds
     raise ValueError(f"{value!r} is no duration; write a number and its unit, as in 500ms, 30s, 5m, 2h, 7d")
+
+
+@lru_cache(maxsize=1024)
+def _seconds(text: str) -> float | None:
+    if not _DURATION.fullmatch(text):
+        return None
+    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
 
 
 def parse_size(value: object) -> int:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import quote, urljoin, urlsplit
 
 import idna
 
 _PORTS = {"http": 80, "https": 443}
+# A name in lower case that no IP address looks like: its last label starts with a letter.
+_NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z](?:[a-z0-9-]*[a-z0-9])?")
+_LONG_LABEL = re.compile(r"[^.]{64}")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?")
 _KEPT = "/?:@!$&'()*+,;=-._~%[]|"  # characters of a request target that are sent as they stand
+_SAME = r"[A-Za-z0-9/:@!$&'()*+,;=._~%|-]"  # of them, those that end nothing
+_USUAL = re.compile(
+    rf"(https?)://([a-z0-9][a-z0-9.-]*)(?::([1-9][0-9]{{0,3}}|[1-5][0-9]{{4}}))?(/{_SAME}*)?(\?(?:{_SAME}|\?)+)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,15 @@ class Url:
 
 def parse_url(text: str) -> Url:
     """A configured URL; raises ValueError that says what is wrong and what would be right."""
+    # Nearly every URL is made of nothing that has to be looked at twice: a fifth of the time.
+    if match := _USUAL.fullmatch(text):
+        scheme, host, port, path, query = match.groups("")
+        number = int(port) if port else _PORTS[scheme]
+        return Url(scheme, parse_host(host), number, (path or "/") + query)
+    return _any_url(text)
+
+
+def _any_url(text: str) -> Url:
     if text != text.strip() or re.search(r"[\x00-\x20\x7f]", text):
         raise ValueError(f"{text!r} holds blanks or control characters; write a space as %20")
     scheme, separator, _ = text.partition("://")
@@ -58,8 +75,11 @@ def parse_url(text: str) -> Url:
     return Url(parts.scheme, parse_host(parts.hostname or ""), port or _PORTS[parts.scheme], path)
 
 
+@lru_cache(maxsize=4096)
 def parse_host(text: str) -> str:
     """A host name in ASCII and lower case, or an IP address in its canonical form; raises ValueError."""
+    if len(text) <= 253 and _NAME.fullmatch(text) and not _LONG_LABEL.search(text):
+        return text
     host = text.strip("[]") if ":" in text else text
     if not host:
         raise ValueError("the host is missing")

@@ -37,7 +37,7 @@ def test_what_is_no_status_set(value):
     ("expect", "place", "message"),
     [
         ({"status": "ok"}, ("status",), "'ok' is no set of statuses"),
-        ({"version": "2"}, ("version",), "Input should be '1.0' or '1.1'"),
+        ({"version": "4"}, ("version",), "Input should be '1.0', '1.1', '2' or '3'"),
         ({"body": {"regex": "["}}, ("body", "regex"), "'[' is no regular expression"),
         ({"body": {"contains": ""}}, ("body", "contains", 0), "at least 1 character"),
         ({"header": {"x": {"absent": True, "contains": "y"}}}, ("header", "x"), "must be absent cannot have contents"),

@@ -3,8 +3,10 @@
 import gzip
 import tracemalloc
 
+import brotli
 import pytest
 
+from checks.core.codings import zstd
 from checks.core.result import FailureKind
 from checks.http import Http
 from checks.tcp import Tcp
@@ -88,6 +90,19 @@ OK = b"HTTP/1.1 200 OK\r\n"
             "the body ended after 5 bytes, before its last chunk",
         ),
         (
+            answering(OK + b"Content-Encoding: br\r\n\r\n<html>plain text</html>"),
+            PROTOCOL,
+            "transfer",
+            "the body is no valid br",
+        ),
+        (
+            answering(OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nhi"),
+            PROTOCOL,
+            "transfer",
+            'malformed HTTP answer: two lengths of one body, Content-Length is "2, 3"',
+        ),
+        (answering(b"<html>hello"), PROTOCOL, "transfer", "an answer without status and headers (HTTP/0.9), it begins"),
+        (
             answering(b"SSH-2.0-OpenSSH_9.2\r\n"),
             PROTOCOL,
             "transfer",
@@ -105,7 +120,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
             "transfer",
             "the server speaks TLS on this port: use https://",
         ),
-        (answering(OK + b"no header at all\r\n\r\n"), PROTOCOL, "transfer", "malformed HTTP answer: "),
+        (answering(OK + b"no header\r\n\r\n"), PROTOCOL, "transfer", "malformed HTTP answer: a header without a colon"),
         (answering(OK + b"Content-Length: -1\r\n\r\n"), PROTOCOL, "transfer", "malformed HTTP answer: "),
         (answering(OK + b"X: y\r\n"), PROTOCOL, "transfer", "the connection was closed in the middle of the headers"),
         (
@@ -131,6 +146,30 @@ async def test_rude_servers_get_their_kind_and_a_clear_line(net, handler, kind, 
         assert (run.kind, run.phase) == (kind, phase)
         assert run.message.startswith(message.format(port=served.port))
     assert run.message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("answer", "size"),
+    [
+        (b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", 5),
+        (b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n5\nhello\n0\n\n", 5),
+        (OK + b"Content-Security-Policy: default-src\r\n 'self'\r\nContent-Length: 5\r\n\r\nhello", 5),
+        (OK + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello and more", 5),
+        (OK + b"Server : old\r\n\r\nhello", 5),
+        (b"\r\nHTTP/1.0 200\r\n\r\nhello", 5),
+        (b"HTTP/1.1 100 Continue\n\nHTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n" + OK + b"\r\nhello", 5),
+        (OK + b"Content-Encoding: br\r\n\r\n" + brotli.compress(b"hello " * 99), 594),
+        (OK + b"Content-Encoding: zstd\r\n\r\n" + zstd.compress(b"hello " * 99), 594),
+    ],
+    ids=["lf", "lf-chunks", "folded", "two-lengths", "blank-colon", "old", "interim", "br", "zstd"],
+)
+@pytest.mark.parametrize("pause", [0.0, 0.02], ids=["at-once", "in-two"])
+async def test_odd_but_common_servers_are_understood(net, answer, size, pause):
+    pieces = (answer[:30], answer[30:]) if pause else (answer,)
+    async with serving(answering(*pieces, pause=pause)) as served:
+        run = await outcome(Http(url=served.url(), expect={"body": "hello"}), net)
+    assert run.failure is None
+    assert run.facts["http.bytes"] == size
 
 
 @pytest.mark.parametrize(
