@@ -36,13 +36,13 @@ e2e: dev
 	./tests/e2e/install
 	$(BIN)/pytest -m e2e $(PYTEST_ARGS)
 
-bench: dev  ## The figures of benchmarks/README.md, beside blackbox_exporter.
+bench: dev  ## The figures of benchmarks/README.md in their short form, within ten minutes.
 	./tests/e2e/install
 	$(BIN)/python benchmarks/run.py
 
 lock: dev  ## Pin the dependencies of pyproject.toml anew, with hashes.
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra build $(LOCK) -o requirements/run.txt >/dev/null
-	$(BIN)/uv pip compile pyproject.toml --upgrade --extra build --extra dev $(LOCK) -o requirements/dev.txt >/dev/null
+	$(BIN)/uv pip compile pyproject.toml --upgrade --extra build --extra curl --extra dev $(LOCK) -o requirements/dev.txt >/dev/null
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 
 clean:  ## Remove .venv and what tools cached.

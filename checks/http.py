@@ -5,23 +5,29 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from checks.core.curl_wish import Login, Proxy, SigV4, Version, Wish, lacking
 from checks.core.decode import ACCEPTED
 from checks.core.exchange import Order, ask
-from checks.core.expect import HttpExpect
+from checks.core.expect import ANSWERED, Expected
 from checks.core.net import NET_METRICS, TLS_METRICS, Family, Net
+from checks.core.oauth import OAuth2
 from checks.core.request import Request
 from checks.core.result import Trace
 from checks.core.tls import TlsOptions
+from checks.core.tokens import Ask, authorized
 from checks.core.units import Size
 from checks.core.url import parse_url
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _OURS = frozenset({"connection", "content-length", "expect", "te", "trailer", "transfer-encoding", "upgrade"})
+_USUAL = {"user-agent": "Probe", "accept": "*/*", "accept-encoding": ACCEPTED}
+_NO_HEADERS: Mapping[str, str] = {}  # one for all checks that send none of their own
+_LOGINS = ("basic", "bearer", "oauth2", "digest", "ntlm", "sigv4")
 
 
 class Basic(BaseModel):
@@ -48,20 +54,34 @@ class Http(BaseModel):
     url: str = Field(repr=False, description="Address to ask for: http:// or https://.")
     method: str = Field(default="GET", description="Request method.")
     headers: Mapping[str, str] = Field(
-        default_factory=dict, repr=False, description="Headers to send; a Host header asks for a virtual host."
+        default_factory=lambda: _NO_HEADERS,
+        repr=False,
+        description="Headers to send; a Host header asks for a virtual host.",
     )
     body: str = Field(default="", repr=False, description="Body to send.")
     basic: Basic | None = Field(default=None, description="Credentials of HTTP basic authentication.")
     bearer: SecretStr | None = Field(default=None, description="Bearer token to send.")
+    oauth2: OAuth2 | None = Field(
+        default=None, description="Client credentials of OAuth 2, for which a bearer token is fetched and kept."
+    )
+    digest: Login | None = Field(default=None, description="Credentials of HTTP digest authentication.")
+    ntlm: Login | None = Field(default=None, description="Credentials of an NTLM login (version 2 of NTLM).")
+    sigv4: SigV4 | None = Field(default=None, description="Key to sign requests with, as AWS wants them.")
+    version: Version = Field(
+        default="1.1", description="HTTP version to speak: 1.1, 2, 3, or auto for 2 where the server knows it."
+    )
+    proxy: Proxy | None = Field(
+        default=None, description="Proxy to go through: http://, https://, socks5:// or socks5h://."
+    )
     redirects: int = Field(
         default=10, ge=0, le=50, description="How many redirects to follow; 0 judges the redirect itself."
     )
-    tls: TlsOptions = Field(default_factory=TlsOptions, description="How https is spoken, and whom to trust.")
+    tls: TlsOptions = Field(default=TlsOptions(), description="How https is spoken, and whom to trust.")
     family: Family = Field(default="any", description="Which addresses to use, or to prefer.")
     max_body: Size = Field(
         default=10 << 20, gt=0, le=1 << 30, description="Largest good body, before and after decoding."
     )
-    expect: HttpExpect = Field(default_factory=HttpExpect, description="What the answer must be.")
+    expect: Expected = Field(default=ANSWERED, description="What the answer must be.")
 
     @field_validator("url")
     @classmethod
@@ -94,25 +114,39 @@ class Http(BaseModel):
 
     @model_validator(mode="after")
     def _one_authorization(self) -> Self:
-        ways = [self.basic is not None, self.bearer is not None, "authorization" in map(str.lower, self.headers)]
-        if sum(ways) > 1:
-            raise ValueError("basic, bearer and an Authorization header exclude each other; keep one")
+        ways = [getattr(self, name) is not None for name in _LOGINS]
+        if sum(ways) + ("authorization" in map(str.lower, self.headers)) > 1:
+            raise ValueError(f"{', '.join(_LOGINS)} and an Authorization header exclude each other; keep one")
         if self.method == "HEAD" and self.expect.reads_body:
             raise ValueError("the answer to HEAD has no body: use method GET, or expect nothing of the body")
         return self
 
+    @model_validator(mode="after")
+    def _speakable(self) -> Self:
+        if self.version == "3" and parse_url(self.url).scheme == "http":
+            raise ValueError('version "3" needs an https:// url: HTTP/3 is never unencrypted')
+        if self.version == "3" and self.proxy is not None:
+            raise ValueError('version "3" does not go through a proxy; leave one of them out')
+        if self.ntlm is not None and self.version != "1.1":
+            raise ValueError(f'ntlm does not go with version "{self.version}": it logs in a connection of HTTP/1.1')
+        wish = self._wish
+        if wish is not None and (problem := lacking(self.version)):
+            raise ValueError(f"{wish.needs} needs {problem}")
+        return self
+
     @property
     def target(self) -> str:
-        return str(self._request.url)
+        return str(parse_url(self.url))
 
     @property
     def host(self) -> str:
-        return self._request.url.host
+        return parse_url(self.url).host
 
     @cached_property
     def _request(self) -> Request:
-        headers = {"user-agent": "Probe", "accept": "*/*", "accept-encoding": ACCEPTED}
-        headers.update((name.lower(), value) for name, value in self.headers.items())
+        if not self.headers and self.basic is None and self.bearer is None:
+            return Request(self.method, parse_url(self.url), _USUAL, self.body.encode())
+        headers = {**_USUAL, **{name.lower(): value for name, value in self.headers.items()}}
         if self.basic is not None:
             pair = f"{self.basic.username}:{self.basic.password.get_secret_value()}"
             headers["authorization"] = "Basic " + b64encode(pair.encode()).decode()
@@ -125,10 +159,29 @@ class Http(BaseModel):
         request = self._request
         return Order(request, request.render(), self.redirects, self.tls, self.family, self.max_body, self.expect)
 
+    @property
+    def _wish(self) -> Wish | None:
+        """What our own exchange does not speak; None when it speaks all that is asked for."""
+        wish = Wish(self.version, self.proxy, self.digest, self.ntlm, self.sigv4)
+        return wish if wish.needs else None
+
+    @cached_property
+    def _ask(self) -> Ask:
+        """The exchange that carries our orders."""
+        wish = self._wish
+        if wish is None:
+            return ask
+        from checks.core.curl import ask_by_curl  # an optional extra
+
+        return partial(ask_by_curl, wish)
+
     async def run(self, trace: Trace, net: Net) -> None:
-        await ask(self._order, trace, net)
+        if self.oauth2 is None:
+            await self._ask(self._order, trace, net)
+        else:
+            await authorized(self.oauth2, self._order, trace, net, self._ask)
 
 
 CHECK = Http
-METRICS = NET_METRICS | TLS_METRICS | {"ttfb", "transfer"}
+METRICS = NET_METRICS | TLS_METRICS | {"auth", "proxy", "ttfb", "transfer"}
 METRICS |= {f"http.{name}" for name in ("status", "bytes", "content_length", "redirects", "last_modified")}

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import ip_address
+from typing import Any, Protocol, TypeVar, cast
 
 from checks.core import race
 from checks.core.certificate import blame, certificate_facts, presented_chain, verified_chain
@@ -34,6 +35,15 @@ NET_METRICS = frozenset({"dns", "connect", "net.family"})
 TLS_METRICS = frozenset({"tls", "tls.days_left", "tls.not_after", "tls.chain_not_after"})
 
 
+class Closing(Protocol):
+    """What checks share, and the network closes."""
+
+    async def close(self) -> None: ...
+
+
+S = TypeVar("S", bound=Closing)
+
+
 class CertificateError(Exception):
     """The server's certificate is not accepted; says which and why."""
 
@@ -53,6 +63,7 @@ class Net:
         self._contexts = Contexts()
         self._poller: Poller | None = None
         self._slice = 0.0
+        self._shared: dict[type[Any], Any] = {}
 
     def look_every(self, slice: float) -> None:  # noqa: A002  # the field's own word
         """Serve sockets every `slice` seconds; 0: at every event. The kernel's stamps keep what is reported true."""
@@ -67,10 +78,27 @@ class Net:
 
     async def close(self) -> None:
         """End what is open; look-ups that still wait fail."""
+        while self._shared:
+            await self._shared.popitem()[1].close()
         self._resolver.close()
         if self._poller is not None:
             self._poller.close()
             self._poller = None
+
+    def shared(self, kind: type[S]) -> S:
+        """The one of its kind that all checks on this network share; made when first asked for, closed with it."""
+        found = self._shared.get(kind)
+        if found is None:
+            found = self._shared[kind] = kind()
+        return cast("S", found)
+
+    def permit(self, address: str) -> None:
+        """Raise DeniedError where a probe must not go."""
+        self._policy.permitted([address])
+
+    async def addresses(self, trace: Trace, host: str, family: Family = "any") -> list[str]:
+        """Where a host may be reached, in the order to try in. Raises ResolveError, DeniedError."""
+        return self._policy.permitted(await self._resolve(trace, host, family))
 
     async def connect(
         self,
@@ -89,11 +117,11 @@ class Net:
 
         Raises ResolveError, DeniedError, PeerError, CertificateError, ssl.SSLError, TlsFileError.
         """
-        addresses = self._policy.permitted(await self._resolve(trace, host, family))
+        addresses = await self.addresses(trace, host, family)
         if self._poller is None:
             self._poller = Poller(self._slice)  # it belongs to the loop that the checks run on
         if len(addresses) == 1:
-            connection = await _dial(self._poller, trace, addresses[0], port, promptly=promptly)
+            connection = await _dial(self._poller, trace, addresses[0], port, promptly=promptly or trace.hurried)
         elif family.startswith("prefer_"):
             connection = await race.dial(self._poller, trace, addresses, port, stagger=race.PATIENCE)
         else:
