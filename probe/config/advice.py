@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address
 
 from checks.core.policy import denied_by
@@ -12,7 +14,7 @@ from checks.core.units import format_duration
 from exporters.route import Route
 from probe.config.alerts import Alerts
 from probe.config.faults import Faults
-from probe.config.model import NetworkSettings, Planned
+from probe.config.model import Network, NetworkSettings, Planned
 from probe.config.plan import OURS, Origin, Planner
 from probe.config.problems import dotted, nearest
 from probe.config.sections import Settings
@@ -27,14 +29,16 @@ def advise(faults: Faults, settings: Settings, network: NetworkSettings, planner
     """Look at the whole, as far as it could be read."""
     _listening(faults, settings)
     grouped = _Grouped(faults)
+    denial = lru_cache(maxsize=4096)(lambda host: _denial(host, network))
     for name, planned in planner.checks.items():
         origin = planner.origins[name]
         _times(grouped, planned, origin)
         _limits(grouped, planned, origin)
         _exposure(grouped, planned, origin)
-        _address(faults, network, planned, origin)
+        _address(faults, denial, planned, origin)
     grouped.tell()
     _politeness(faults, network, planner.checks.values())
+    _workers(faults, settings, len(planner.checks))
     _services(faults, planner)
     _receivers(faults, alerts)
     _routes(faults, alerts, planner.checks.values())
@@ -74,13 +78,12 @@ def _loopback(host: str) -> bool:
 
 def _times(grouped: _Grouped, planned: Planned, origin: Origin) -> None:
     spec = planned.spec
-    every = format_duration(spec.every)
     if spec.timeout > spec.every:
-        text = f"longer than every, {every}: a run that takes so long makes the next one skip"
+        text = f"longer than every, {format_duration(spec.every)}: a run that takes so long makes the next one skip"
         grouped.warn(origin.path_of("timeout"), text, spec.name)
     # The engine repeats a failure only where half an interval, or the timeout, is left for it.
     if spec.retries and spec.retry_after > spec.every - min(spec.timeout, spec.every / 2):
-        text = f"no retry fits before the next run: every is {every}"
+        text = f"no retry fits before the next run: every is {format_duration(spec.every)}"
         grouped.warn(origin.path_of("confirm"), text, spec.name)
 
 
@@ -110,17 +113,22 @@ def _exposure(grouped: _Grouped, planned: Planned, origin: Origin) -> None:
                 grouped.warn((*path, key), "credentials travel unencrypted: the URL is http://", planned.name)
 
 
-def _address(faults: Faults, network: NetworkSettings, planned: Planned, origin: Origin) -> None:
+def _address(faults: Faults, denial: Callable[[str], Network | None], planned: Planned, origin: Origin) -> None:
     host = planned.spec.check.host
-    if not (host[-1:].isdigit() or ":" in host):
-        return  # a name, which is looked at when it has been resolved
-    try:
-        rule = denied_by(host, network.deny, network.allow)
-    except ValueError:
-        return
+    rule = denial(host)
     if rule is not None:
         message = f"{host} is denied by the network policy ({rule})"
         faults.error((*origin.path, planned.type), message, "network.allow makes an exception", key=True)
+
+
+def _denial(host: str, network: NetworkSettings) -> Network | None:
+    """The rule that forbids an address; a name is looked at when it has been resolved."""
+    if not (host[-1:].isdigit() or ":" in host):
+        return None
+    try:
+        return denied_by(host, network.deny, network.allow)
+    except ValueError:
+        return None
 
 
 def _politeness(faults: Faults, network: NetworkSettings, checks: Iterable[Planned]) -> None:
@@ -135,6 +143,23 @@ def _politeness(faults: Faults, network: NetworkSettings, checks: Iterable[Plann
         more = f"; {len(over) - 1} more hosts, too" if len(over) > 1 else ""
         message = f"{network.rate:g}/s is less than the {over[host]:.3g}/s that the checks of {host} need{more}"
         faults.warn(("network", "per_host", "rate"), message, "runs will be missed")
+
+
+def _workers(faults: Faults, settings: Settings, checks: int) -> None:
+    """More processes than there is work, or than processors to do it, are allowed; they only take memory."""
+    workers, cores = settings.workers, _cores()
+    if workers == "auto" or workers < 2 or faults.report.errors:
+        return  # checks that are faulty are not counted yet
+    if workers > max(checks, 1):
+        faults.warn(("workers",), f"more than there are checks, {checks}: the others have nothing to do")
+    elif workers > cores:
+        message = f"more than this machine has processors for us, {cores}: they take turns"
+        faults.warn(("workers",), message, "auto takes one for each at most")
+
+
+def _cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _services(faults: Faults, planner: Planner) -> None:

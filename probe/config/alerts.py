@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path as FilePath
 from typing import Any, cast
 
 from pydantic import BaseModel, Field, create_model
@@ -18,7 +17,7 @@ from probe.config.files import rooted
 from probe.config.plan import types_by_name
 from probe.config.problems import nearest, suggestion
 from probe.config.sections import RouteSection, Section
-from probe.config.tree import Path, Series, Table, missing, place_of
+from probe.config.tree import Path, Series, Table, folder_of, missing
 from thresholds.base import Level
 
 _LEVELS = {"degraded": Level.DEGRADED, "down": Level.DOWN}
@@ -90,8 +89,7 @@ def _receiver(body: object, path: Path, faults: Faults) -> Notifier | None:
         faults.error((*path, given[1]), f"a second type beside {given[0]}", "a receiver has one", key=True)
     elif not given and not any(nearest(key, list(kinds)) for key in body):
         faults.error(path, "no receiver type", suggestion("", list(kinds), "types"), key=True)
-    folder = FilePath(place_of(faults.root, path, key=True).file).parent
-    rooted_body = rooted(body, given[0], folder) if given else body
+    rooted_body = rooted(body, given[0], lambda: folder_of(faults.root, path)) if given else body
     model = faults.validate(receiver_model(), rooted_body, path)
     return cast("Notifier", getattr(model, given[0])) if model is not None and len(given) == 1 else None
 

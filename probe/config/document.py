@@ -9,14 +9,16 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import yaml
+from yaml.events import AliasEvent, MappingEndEvent, ScalarEvent, SequenceEndEvent
 
 from probe.config.problems import Place, Report, dotted
 from probe.config.scalars import plain, tagged
 from probe.config.secrets import Secrets, UnfilledError
-from probe.config.tree import Mark, Missing, Series, Table, spot
+from probe.config.tree import Mark, Missing, Series, Table, place_at, spot_of
 
 LARGEST = 32 << 20  # bytes of one file
 MOST = 2_000_000  # values in all files, those that come in by an alias counted every time
@@ -44,7 +46,9 @@ class Budget:
     def spend(self, values: int, mark: Mark) -> None:
         self.left -= values
         if self.left < 0:
-            raise UnreadableError(spot(mark), f"more than {MOST:,} values", "aliases count every time they are used")
+            raise UnreadableError(
+                place_at(mark), f"more than {MOST:,} values", "aliases count every time they are used"
+            )
 
 
 class _Named(io.StringIO):
@@ -118,6 +122,7 @@ class _Composer:
 
     def __init__(self, text: str, shown: str, folder: Path, secrets: Secrets, report: Report, budget: Budget) -> None:
         self._loader = _Loader(_Named(text, shown))
+        self._file = shown
         self._next: Callable[[], Any] = self._loader.get_event
         self._folder = folder
         self._secrets = secrets
@@ -137,22 +142,22 @@ class _Composer:
             self._next()  # the end of the document
             event = self._next()
             if type(event) is not yaml.StreamEndEvent:
-                place = spot(event.start_mark)
+                place = place_at(event.start_mark)
                 raise UnreadableError(place, "a second document in one file", "split it with include")
             return value
         finally:
             self._loader.dispose()
 
     def _error(self, event: Any, message: str, hint: str = "") -> None:
-        self._report.error(spot(event.start_mark), dotted(self._path), message, hint)
+        self._report.error(place_at(event.start_mark), dotted(self._path), message, hint)
 
     def _node(self, event: Any) -> Any:
         kind = type(event)
-        if kind is yaml.AliasEvent:
+        if kind is AliasEvent:
             return self._alias(event)
         self._count += 1
         if event.anchor is None:
-            return _READERS[kind](self, event)
+            return self._scalar(event) if kind is ScalarEvent else _READERS[kind](self, event)
         before = self._count
         self._open.add(event.anchor)
         value = _READERS[kind](self, event)
@@ -161,7 +166,7 @@ class _Composer:
         return value
 
     def _alias(self, event: Any) -> Any:
-        place, name = spot(event.start_mark), event.anchor
+        place, name = place_at(event.start_mark), event.anchor
         if name in self._open:
             raise UnreadableError(place, f"anchor {name} holds itself")
         if name not in self._anchors:
@@ -194,16 +199,16 @@ class _Composer:
 
     def _enter(self, event: Any) -> None:
         if len(self._path) >= DEEPEST:
-            raise UnreadableError(spot(event.start_mark), f"more than {DEEPEST} levels deep")
+            raise UnreadableError(place_at(event.start_mark), f"more than {DEEPEST} levels deep")
         if event.tag is not None:
             self._error(event, "tags are for plain values only")
 
     def _series(self, event: Any) -> Series:
         self._enter(event)
-        series = Series()
-        while type(item := self._next()) is not yaml.SequenceEndEvent:
+        series = Series(self._file)
+        while type(item := self._next()) is not SequenceEndEvent:
             self._path.append(len(series))
-            series.items_at.append(item.start_mark)
+            series.spots.append(spot_of(item.start_mark))
             series.append(self._node(item))
             self._path.pop()
         self._budget.spend(len(series) + 1, event.start_mark)
@@ -211,33 +216,30 @@ class _Composer:
 
     def _table(self, event: Any) -> Table:
         self._enter(event)
-        table = Table(event.start_mark)
+        table = Table(self._file, spot_of(event.start_mark))
         merged: list[Table] = []
-        while type(first := self._next()) is not yaml.MappingEndEvent:
-            key = self._key(first)
-            self._path.append(key)
-            inner = self._next()
+        following, path = self._next, self._path
+        while type(first := following()) is not MappingEndEvent:
+            key = intern(first.value) if type(first) is ScalarEvent else self._no_key(first)
+            path.append(key)
+            inner = following()
             value = self._node(inner)
             if key == "<<" and isinstance(value, (Table, Series)):
                 merged += self._merged(value, first)
             elif key in table:
                 self._error(first, f"given twice; the first is in line {table.place_of(key).line}")
             else:
-                table[key] = value
-                table.keys_at[key] = first.start_mark
-                table.values_at[key] = inner.start_mark
-            self._path.pop()
+                table.put(key, value, first.start_mark, inner.start_mark)
+            path.pop()
         for other in merged:
             for key in [key for key in other if key not in table]:
                 table.adopt(other, key)
         self._budget.spend(len(table) + 1, event.start_mark)
         return table
 
-    def _key(self, event: Any) -> str:
-        if type(event) is yaml.ScalarEvent:
-            return str(event.value)
+    def _no_key(self, event: Any) -> str:
         raise UnreadableError(
-            spot(event.start_mark), "a key must be a plain text", "quote a text that starts with {, [, * or &"
+            place_at(event.start_mark), "a key must be a plain text", "quote a text that starts with {, [, * or &"
         )
 
     def _merged(self, value: Table | Series, event: Any) -> Sequence[Table]:
@@ -249,7 +251,7 @@ class _Composer:
 
 
 _READERS: Mapping[type, Callable[[_Composer, Any], Any]] = {
-    yaml.ScalarEvent: _Composer._scalar,  # noqa: SLF001 - a table of its own methods
+    ScalarEvent: _Composer._scalar,  # noqa: SLF001 - a table of its own methods
     yaml.SequenceStartEvent: _Composer._series,  # noqa: SLF001
     yaml.MappingStartEvent: _Composer._table,  # noqa: SLF001
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -133,36 +134,83 @@ def _content(path: Path, name: str) -> str:
         raise ExpandError(f"file {name} is not UTF-8 text", path=at) from None
 
 
-def filled(value: Any, row: Row, path: tuple[str | int, ...] = ()) -> Any:
-    """`value` with the placeholders in all its texts and keys filled in. Raises ExpandError."""
+Filling = Callable[[Row], Any]
+
+
+@dataclass
+class Template:
+    """A value with placeholders in its texts and keys. They are looked for once, and filled in for every row."""
+
+    value: Any
+    variables: Sequence[str]
+
+    def filled(self, row: Row) -> Any:
+        """The value of a row, which has all the variables. Raises ExpandError."""
+        return self.value if self._filling is None else self._filling(row)
+
+    @cached_property
+    def _filling(self) -> Filling | None:
+        return _filling(self.value, self.variables, ())
+
+
+def _filling(value: Any, variables: Sequence[str], path: tuple[str | int, ...]) -> Filling | None:
+    """How to fill in a value; None where there is nothing to fill in. Raises ExpandError."""
     if isinstance(value, Missing):
-        return value
+        return None
     if isinstance(value, Filled):
-        # What a secret holds is taken as it is: its braces are no placeholders.
-        parts = ((text if secret else _text(text, row, path), secret) for text, secret in value.parts)
-        return Filled.of(value.raw, parts)
+        return _secret(value, variables, path)
     if isinstance(value, str):
-        return _text(value, row, path)
+        return _text(value, variables, path)
     if isinstance(value, dict):
-        return {_text(key, row, (*path, key)): filled(inner, row, (*path, key)) for key, inner in value.items()}
+        return _mapping(value, variables, path)
     if isinstance(value, list):
-        return [filled(inner, row, (*path, index)) for index, inner in enumerate(value)]
-    return value
+        fillings = [_filling(inner, variables, (*path, index)) for index, inner in enumerate(value)]
+        if any(fillings):
+            return lambda row: [_either(*both, row) for both in zip(fillings, value, strict=True)]
+    return None
 
 
-def _text(text: str, row: Row, path: tuple[str | int, ...]) -> str:
+def _either(filling: Filling | None, value: Any, row: Row) -> Any:
+    return value if filling is None else filling(row)
+
+
+def _mapping(value: dict[str, Any], variables: Sequence[str], path: tuple[str | int, ...]) -> Filling | None:
+    keys, inner = {}, {}
+    for key, one in value.items():
+        if filling := _text(key, variables, (*path, key)):
+            keys[key] = filling
+        if filling := _filling(one, variables, (*path, key)):
+            inner[key] = filling
+    if not keys and not inner:
+        return None
+
+    def filled(row: Row) -> dict[str, Any]:
+        copy = dict(value)
+        for key, filling in inner.items():
+            copy[key] = filling(row)
+        return {_either(keys.get(key), key, row): one for key, one in copy.items()} if keys else copy
+
+    return filled
+
+
+def _secret(value: Filled, variables: Sequence[str], path: tuple[str | int, ...]) -> Filling | None:
+    """What a secret holds is taken as it is: its braces are no placeholders."""
+    parts = [(text, secret, None if secret else _text(text, variables, path)) for text, secret in value.parts]
+    if not any(filling for _, _, filling in parts):
+        return None
+    return lambda row: Filled.of(value.raw, [(_either(filling, text, row), secret) for text, secret, filling in parts])
+
+
+def _text(text: str, variables: Sequence[str], path: tuple[str | int, ...]) -> Filling | None:
     if "{" not in text and "}" not in text:
-        return text
-
-    def replacement(match: re.Match[str]) -> str:
+        return None
+    for match in _BRACES.finditer(text):
         whole, name = match[0], match[1]
         if whole in {"{{", "}}"}:
-            return whole[0]
+            continue
         if name is None:
             raise ExpandError(f"a single {whole}", f"write {whole * 2} for the character itself", path)
-        if name not in row:
-            hint = suggestion(name, sorted(row), "variables")
+        if name not in variables:
+            hint = suggestion(name, sorted(variables), "variables")
             raise ExpandError(f"{{{name}}} is no variable of for_each", hint + "; {{ is a literal brace", path)
-        return row[name]
-
-    return _BRACES.sub(replacement, text)
+    return text.format_map  # the same syntax, now that its names are known to be plain ones

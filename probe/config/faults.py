@@ -56,10 +56,10 @@ _NAMES: Mapping[type, str] = {str: "a text", int: "a number", float: "a number",
 class Faults:
     """Validates values of one document and reports what is wrong with them, each mistake once."""
 
-    def __init__(self, root: Table, report: Report, document: type[BaseModel]) -> None:
+    def __init__(self, root: Table, report: Report, document: Callable[[], type[BaseModel]]) -> None:
         self.root = root
         self.report = report
-        self._document = document  # the model of the whole, to look for keys that stand in the wrong place
+        self._document = document  # gives the model of the whole, to look for keys that stand in the wrong place
 
     def error(self, path: Path, message: str, hint: str = "", *, key: bool = False, at: Place | None = None) -> None:
         self.report.error(at or place_of(self.root, path, key=key), dotted(path), message, hint)
@@ -117,7 +117,7 @@ class Faults:
 
     def _meant(self, path: Path, siblings: object) -> str:
         """The key that was probably meant: of this mapping, of one inside it, or of one around it."""
-        word, chain = str(path[-1]), list(_models_on(self._document, path[:-1]))
+        word, chain = str(path[-1]), list(_models_on(self._document(), path[:-1]))
         own = {name: name for model in chain[-1] for name in _keys(model)}
         present = siblings if isinstance(siblings, dict) else {}
         inside = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,29 @@ _OF_TLS = ("ca", "cert", "key")
 _OF_RECEIVERS = ("ca",)
 
 
-def rooted(body: Mapping[str, Any], type_: str, folder: Path) -> Mapping[str, Any]:
-    """`body` with the certificate files of its type looked for from `folder`; itself where there are none."""
+def rooted(body: Mapping[str, Any], type_: str, folder: Callable[[], Path]) -> Mapping[str, Any]:
+    """`body` with the certificate files of its type looked for from `folder`; itself where there are none.
+
+    Few name a file: only then is the folder asked for.
+    """
     section = body.get(type_)
     if not isinstance(section, dict):
         return body
-    changed = _changed(section, _OF_RECEIVERS, folder)
-    tls = section.get("tls")
-    if isinstance(tls, dict) and (files := _changed(tls, _OF_TLS, folder)):
-        changed["tls"] = {**tls, **files}
+    changed = {**_changed(section, _OF_RECEIVERS, folder), **_of_tls(section, folder)}
+    login = section.get("oauth2")
+    if isinstance(login, dict) and (files := _of_tls(login, folder)):
+        changed["oauth2"] = {**login, **files}
     return {**body, type_: {**section, **changed}} if changed else body
 
 
-def _changed(section: Mapping[str, Any], keys: Sequence[str], folder: Path) -> dict[str, Any]:
-    return {key: _path(value, folder) for key in keys if isinstance(value := section.get(key), str) and value}
+def _of_tls(section: Mapping[str, Any], folder: Callable[[], Path]) -> dict[str, Any]:
+    tls = section.get("tls")
+    files = _changed(tls, _OF_TLS, folder) if isinstance(tls, dict) else {}
+    return {"tls": {**tls, **files}} if isinstance(tls, dict) and files else {}
+
+
+def _changed(section: Mapping[str, Any], keys: Sequence[str], folder: Callable[[], Path]) -> dict[str, Any]:
+    return {key: _path(value, folder()) for key in keys if isinstance(value := section.get(key), str) and value}
 
 
 def _path(value: str, folder: Path) -> str:

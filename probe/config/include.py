@@ -9,7 +9,7 @@ from pathlib import Path
 from probe.config.document import Budget, UnreadableError, read_table
 from probe.config.problems import Place, Report, dotted, suggestion
 from probe.config.secrets import Secrets
-from probe.config.tree import Series, Table, place_of, spot
+from probe.config.tree import Series, Table, place_of
 
 MOST_FILES = 10_000
 # What order decides (routes) or what is one for the whole program stands in the main file only.
@@ -50,7 +50,7 @@ class _Gathering:
                 self.report.error(place, "include", "wants a list of files", "write [checks.d/*.yml]")
             return
         for index, pattern in enumerate(patterns):
-            place, key = spot(patterns.items_at[index]), dotted(("include", index))
+            place, key = patterns.place_in(index), dotted(("include", index))
             if not isinstance(pattern, str) or not pattern:
                 self.report.error(place, key, "wants the path of a file, or a pattern as in checks.d/*.yml")
                 continue
@@ -97,7 +97,7 @@ class _Gathering:
         if alerts is None:
             return
         if not isinstance(alerts, Table):
-            self.report.error(spot(part.values_at["alerts"]), "alerts", "wants a mapping of receivers")
+            self.report.error(part.place_in("alerts"), "alerts", "wants a mapping of receivers")
             return
         for key in alerts:
             if key != "receivers":
@@ -106,7 +106,7 @@ class _Gathering:
                 self.report.error(alerts.place_of(key), dotted(("alerts", key)), message, hint)
         if "receivers" in alerts:
             if "alerts" not in main:
-                main.add("alerts", Table(alerts.mark), part)
+                main.add("alerts", Table(alerts.file, alerts.spot), part)
             if isinstance(main["alerts"], Table):
                 self._merge(main["alerts"], alerts, ("receivers",), above=("alerts",))
 
@@ -118,10 +118,10 @@ class _Gathering:
             return
         if not isinstance(named, Table):
             message = "wants a mapping, a name for each"
-            self.report.error(spot(part.values_at[section]), dotted((*above, section)), message)
+            self.report.error(part.place_in(section), dotted((*above, section)), message)
             return
         if main.get(section) is None:
-            main.add(section, Table(named.mark), part)
+            main.add(section, Table(named.file, named.spot), part)
         if not isinstance(main[section], Table):
             return  # the main file's own mistake, told where it is looked at
         merged = main[section]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from probe.config.sections import Inherited
 from thresholds.base import Policy, Threshold
@@ -11,6 +12,7 @@ from thresholds.base import Policy, Threshold
 _RETRY_AFTER = 2.0  # s, unless it is given
 _GAP = 600.0  # s without a run, beyond the runs that count together, after which the ones before are forgotten
 _BUILT_IN = Inherited()
+_policy = lru_cache(maxsize=4096)(Policy)  # equal ones are one: thousands of checks have few
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Effective:
     retries: int
     retry_after: float
     policy: Policy
-    labels: Mapping[str, str]
+    labels: dict[str, str]
     owner: str
     runbook: str
     written: Mapping[str, int]  # which of the layers says it, by key: 0 is the nearest; absent where it is built in
@@ -53,7 +55,7 @@ def settle(layers: Sequence[Inherited]) -> Effective:
         timeout=timeout,
         retries=confirm.retries,
         retry_after=after,
-        policy=Policy(tuple(thresholds.values()), down_after, up_after, memory),
+        policy=_policy(tuple(thresholds.values()), down_after, up_after, memory),
         labels=labels,
         owner=said("owner").owner,
         runbook=said("runbook").runbook or "",

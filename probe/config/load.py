@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -63,7 +63,7 @@ class _Reading:
         self._root = root
         self._secrets = secrets
         self._report = report
-        self._faults = Faults(root, report, document_model())
+        self._faults = Faults(root, report, document_model)
 
     def config(self) -> Config | None:
         """What the document says; None, or incomplete, where the report has errors."""
@@ -113,7 +113,8 @@ class _Reading:
         host, port = settings.listen
         hidden = {*self._secrets.values, *_hidden(alerts.receivers.values())}
         for planned in checks.values():
-            hidden.update(_hidden([planned.spec.check]))
+            if isinstance(planned.spec.check, BaseModel):
+                hidden.update(_hidden_in(planned.spec.check))
         if settings.token:
             hidden.add(settings.token)
         warnings = told(list(self._report.warnings), Redactor(hidden), str(self._path))
@@ -146,17 +147,23 @@ def _network(section: NetworkSection) -> NetworkSettings:
     )
 
 
-def _hidden(values: Any) -> Iterator[str]:
+def _hidden(values: Iterable[object]) -> Iterator[str]:
     """Every SecretStr in values, however deep: also what was written down in the file is not to be shown."""
     for value in values:
         if isinstance(value, SecretStr):
             yield value.get_secret_value()
         elif isinstance(value, BaseModel):
-            yield from _hidden(getattr(value, name) for name in _holders(type(value)))
+            yield from _hidden_in(value)
         elif isinstance(value, Mapping):
             yield from _hidden(value.values())
         elif isinstance(value, (list, tuple)):
             yield from _hidden(value)
+
+
+def _hidden_in(model: BaseModel) -> Iterable[str]:
+    """Every SecretStr in a model; most have none."""
+    there = [value for name in _holders(type(model)) if (value := getattr(model, name)) is not None]
+    return _hidden(there) if there else ()
 
 
 @cache

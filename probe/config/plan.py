@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path as FilePath
 from typing import Any
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
 
 from checks import check_types
 from checks.core.base import CheckSpec
-from probe.config.expand import MOST, ExpandError, Row, Rows, filled
+from checks.core.shared import slimmed, written
+from probe.config.expand import MOST, ExpandError, Row, Rows, Template
 from probe.config.faults import Faults
 from probe.config.files import rooted
 from probe.config.inherit import Effective, settle
 from probe.config.model import Planned
 from probe.config.problems import nearest, suggestion
-from probe.config.sections import CheckSection, Defaults, Inherited, Service
-from probe.config.tree import Path, Table, missing, place_of
+from probe.config.sections import CheckSection, Defaults, Inherited, Labels, Service
+from probe.config.tree import Path, Table, folder_of, missing, place_of
 
 # Names stand in addresses, in metrics and on pages: no blank, and nothing that an address would have to escape.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 LONGEST_NAME = 200
 OURS = "probe/"  # checks of the program on itself
 FOR_EACH = "for_each"
+_MOST_COMMON = 4096  # different sets of common keys that are remembered
+_LABELS: TypeAdapter[dict[str, str]] = TypeAdapter(Labels)
 
 
 @cache
@@ -54,16 +57,32 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
+class Common:
+    """What checks that say the same beside their type have in common: said, inherited, and settled."""
+
+    said: CheckSection
+    above: tuple[Layer, ...]  # nearest first
+    effective: Effective
+
+
+_Read = tuple[Any, Common, dict[str, str]]  # the check, and labels that are not among what is common
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where a check comes from, and who says what in it: for warnings."""
 
     path: Path
-    effective: Effective
-    layers: tuple[Layer, ...]  # nearest first
+    common: Common
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """What it inherits from, itself first."""
+        return Layer(self.path, self.common.said), *self.common.above
 
     def path_of(self, *keys: str) -> tuple[str | int, ...]:
         """The path to the key that holds for this check, wherever it is inherited from."""
-        return (*self.layers[self.effective.written.get(keys[0], 0)].path, *keys)
+        return (*self.layers[self.common.effective.written.get(keys[0], 0)].path, *keys)
 
 
 @dataclass
@@ -77,7 +96,7 @@ class Planner:
     checks: dict[str, Planned] = field(default_factory=dict)
     origins: dict[str, Origin] = field(default_factory=dict)
     rows: Rows = field(default_factory=Rows)
-    _inherited: dict[str, tuple[tuple[Layer, ...], Effective]] = field(default_factory=dict)
+    _common: dict[Hashable, Common] = field(default_factory=dict)
 
     def plan(self, section: Mapping[str, Any]) -> None:
         for name, body in section.items():
@@ -91,26 +110,28 @@ class Planner:
 
     def _expand(self, name: str, body: Table, path: Path) -> None:
         folder = FilePath(body.place_of(FOR_EACH).file).parent
-        template = {key: inner for key, inner in body.items() if key != FOR_EACH}
         try:
             rows = self.rows.of(body[FOR_EACH], folder)
+            variables = list(rows[0])
+            names = Template(name, variables)
+            template = Template({key: inner for key, inner in body.items() if key != FOR_EACH}, variables)
             for row in rows:
                 before = len(self.faults.report.errors)
-                self._fill(name, template, row, path)
+                self._fill(names, template, row, path)
                 if len(self.faults.report.errors) > before:
                     break  # what is wrong with one is wrong with most
         except ExpandError as error:
             inner = (*path, *error.path)
             self.faults.error(inner, str(error), error.hint, key=not error.path, at=error.place)
 
-    def _fill(self, name: str, template: Mapping[str, Any], row: Row, path: Path) -> None:
-        full = filled(name, row)
-        if full == name and "{" not in name:
+    def _fill(self, names: Template, template: Template, row: Row, path: Path) -> None:
+        full = names.filled(row)
+        if full == names.value and "{" not in full:
             hint = f"put {{{next(iter(row))}}} into it"
             raise ExpandError("for_each without a placeholder in the name gives all checks one name", hint)
         note = f" (in {full})"
         if self._named(full, path, note):
-            self._add(full, filled(template, row), path, note)
+            self._add(full, template.filled(row), path, note)
 
     def _named(self, name: str, path: Path, note: str) -> bool:
         """Whether a check may have this name."""
@@ -134,18 +155,44 @@ class Planner:
         type_ = self._type(body, path, note)
         service = self._service(body, path, note)
         if type_ is not None:
-            folder = FilePath(place_of(self.faults.root, path, key=True).file).parent
-            body = rooted(body, type_, folder)
+            body = rooted(body, type_, lambda: folder_of(self.faults.root, path))
+        read = self._good(body, type_, service) or self._rescued(body, type_, service, path, note)
+        if read is None or type_ is None or service is None:
+            return
+        check, common, labels = read
+        effective = common.effective
+        spec = CheckSpec(name, check, effective.every, effective.timeout, effective.retries, effective.retry_after)
+        labels = effective.labels | labels if labels else effective.labels
+        self.checks[name] = Planned(spec, effective.policy, type_, service, effective.owner, effective.runbook, labels)
+        self.origins[name] = Origin(path, common)
+
+    def _good(self, body: Mapping[str, Any], type_: str | None, service: str | None) -> _Read | None:
+        """What a check says; None where anything is wrong with it, whatever that is."""
+        if type_ is None or service is None:
+            return None
+        # Labels are what differs most from check to check: they are read by themselves.
+        rest = {key: value for key, value in body.items() if key not in (type_, "labels")}
+        known = written(rest)
+        common = self._common.get(known)
+        try:
+            if common is None:
+                common = self._settled(CheckSection.model_validate(rest), service)
+                if len(self._common) < _MOST_COMMON:
+                    self._common[known] = common
+            labels = _LABELS.validate_python(body["labels"]) if "labels" in body else {}
+            return slimmed(types_by_name()[type_].model_validate(body[type_])), common, labels
+        except ValidationError:
+            return None
+
+    def _rescued(
+        self, body: Mapping[str, Any], type_: str | None, service: str | None, path: Path, note: str
+    ) -> _Read | None:
+        """As `_good`, of what is left without the faulty keys, which are reported."""
         section = self.faults.rescue(check_model(), body, path, note)
         check = getattr(section, type_ or "", None)
-        if section is None or type_ is None or check is None or service is None:
-            return
-        layers, effective = self._settled(section, service, path)
-        spec = CheckSpec(name, check, effective.every, effective.timeout, effective.retries, effective.retry_after)
-        self.checks[name] = Planned(
-            spec, effective.policy, type_, service, effective.owner, effective.runbook, effective.labels
-        )
-        self.origins[name] = Origin(path, effective, layers)
+        if section is None or check is None or service is None:
+            return None
+        return check, self._settled(section, service), {}
 
     def _type(self, body: Mapping[str, Any], path: Path, note: str) -> str | None:
         types = types_by_name()
@@ -170,15 +217,8 @@ class Planner:
             self.faults.error(at, f"no service is called {name}{note if 'service' in body else ''}", hint)
         return None
 
-    def _settled(self, section: CheckSection, service: str, path: Path) -> tuple[tuple[Layer, ...], Effective]:
-        if service not in self._inherited:
-            above = [Layer(("defaults",), self.defaults)]
-            if service:
-                above.insert(0, Layer(("services", service), self.services[service]))
-            nothing = Layer(path, Inherited())
-            self._inherited[service] = (nothing, *above), settle([Inherited(), *(layer.said for layer in above)])
-        layers, effective = self._inherited[service]
-        own = (Layer(path, section), *layers[1:])
-        if section.model_fields_set.isdisjoint(Inherited.model_fields):
-            return own, effective  # most checks of a large fleet share one policy
-        return own, settle([layer.said for layer in own])
+    def _settled(self, section: CheckSection, service: str) -> Common:
+        above: tuple[Layer, ...] = (Layer(("defaults",), self.defaults),)
+        if service:
+            above = (Layer(("services", service), self.services[service]), *above)
+        return Common(section, above, settle([section, *(layer.said for layer in above)]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path as FilePath
 from typing import Any, Protocol
 
 from probe.config.problems import Place
@@ -9,9 +10,15 @@ from probe.config.secrets import Filled
 
 Path = tuple[str | int, ...]  # ("checks", "shop/home", "http", "headers", 0)
 
+# Where something stands: line and column, counted from 0, as one number. Few of half a million are ever looked at, and
+# a number takes a third of what the parser's own marks take.
+Spot = int
+_COLUMN = 26  # bits of a column, and of a line: a file has at most 2 ** 25 bytes
+_SPOT = 2 * _COLUMN  # bits of a spot
+
 
 class Mark(Protocol):
-    """A spot as the YAML parser says it, counted from 0. Kept as it is: few of half a million are ever looked at."""
+    """A spot as the YAML parser says it, counted from 0."""
 
     @property
     def name(self) -> str: ...
@@ -21,47 +28,72 @@ class Mark(Protocol):
     def column(self) -> int: ...
 
 
-def spot(mark: Mark) -> Place:
+def spot_of(mark: Mark) -> Spot:
+    return mark.line << _COLUMN | mark.column
+
+
+def place_at(mark: Mark) -> Place:
     """A mark as people read it."""
     return Place(mark.name, mark.line + 1, mark.column + 1)
 
 
+def read_spot(file: str, spot: Spot) -> Place:
+    """A spot as people read it."""
+    return Place(file, (spot >> _COLUMN) + 1, (spot & (1 << _COLUMN) - 1) + 1)
+
+
 class Table(dict[str, Any]):
-    """A mapping of the file. `keys_at` and `values_at` hold where each key stands and where its value."""
+    """A mapping that stands in `file` at `spot`. `spots` holds where each key stands, and where its value."""
 
-    __slots__ = ("keys_at", "mark", "values_at")
+    __slots__ = ("file", "foreign", "spot", "spots")
 
-    def __init__(self, mark: Mark) -> None:
-        super().__init__()
-        self.mark = mark
-        self.keys_at: dict[str, Mark] = {}
-        self.values_at: dict[str, Mark] = {}
+    def __init__(self, file: str, spot: Spot) -> None:
+        self.file = file
+        self.spot = spot
+        self.spots: dict[str, int] = {}  # both in one number, the key's in front
+        self.foreign: dict[str, str] = {}  # the files of keys that were taken over from another one
+
+    def put(self, key: str, value: object, key_at: Mark, value_at: Mark) -> None:
+        """Put a value under a key, as it was read."""
+        self[key] = value
+        key_spot, value_spot = key_at.line << _COLUMN | key_at.column, value_at.line << _COLUMN | value_at.column
+        self.spots[key] = key_spot << _SPOT | value_spot
+
+    def add(self, key: str, value: object, other: Table) -> None:
+        """Put a value under a key, at the place that the key has in another table."""
+        self[key] = value
+        self.spots[key] = other.spots[key]
+        if other.file_of(key) != self.file:
+            self.foreign[key] = other.file_of(key)
 
     def adopt(self, other: Table, key: str) -> None:
         """Take a key over from another table, with its places."""
-        self[key] = other[key]
-        self.keys_at[key] = other.keys_at[key]
-        self.values_at[key] = other.values_at[key]
+        self.add(key, other[key], other)
 
-    def add(self, key: str, value: Table, other: Table) -> None:
-        """Put a value under a key, at the place that the key has in another table."""
-        self[key] = value
-        self.keys_at[key] = other.keys_at[key]
-        self.values_at[key] = other.values_at[key]
+    def file_of(self, key: str) -> str:
+        return self.foreign.get(key, self.file)
 
     def place_of(self, key: str) -> Place:
         """Where a key stands."""
-        return spot(self.keys_at[key])
+        return read_spot(self.file_of(key), self.spots[key] >> _SPOT)
+
+    def place_in(self, key: str) -> Place:
+        """Where the value of a key stands."""
+        return read_spot(self.file_of(key), self.spots[key] & (1 << _SPOT) - 1)
 
 
 class Series(list[Any]):
-    """A list of the file. `items_at` holds where each item stands."""
+    """A list that stands in `file`. `spots` holds where each item stands."""
 
-    __slots__ = ("items_at",)
+    __slots__ = ("file", "spots")
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.items_at: list[Mark] = []
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.spots: list[Spot] = []
+
+    def place_in(self, index: int) -> Place:
+        """Where an item stands."""
+        return read_spot(self.file, self.spots[index])
 
 
 class Missing(Filled):
@@ -81,16 +113,22 @@ def missing(value: object) -> bool:
 
 def place_of(root: Table, path: Path, *, key: bool = False) -> Place:
     """Where the value at `path` stands, or its key; where there is no such thing, what is nearest around it."""
-    mark: Mark = root.mark
+    place = read_spot(root.file, root.spot)
     value: Any = root
     for depth, part in enumerate(path, 1):
-        if isinstance(value, Table) and isinstance(part, str) and part in value:
-            at_key, at_value = value.keys_at[part], value.values_at[part]
-        elif isinstance(value, Series) and isinstance(part, int) and part < len(value):
-            at_key = at_value = value.items_at[part]
+        around = value
+        if isinstance(around, Table) and isinstance(part, str) and part in around:
+            value = around[part]
+            # A key without a value is looked for at the key.
+            on_key = value is None or (key and depth == len(path))
+            place = around.place_of(part) if on_key else around.place_in(part)
+        elif isinstance(around, Series) and isinstance(part, int) and part < len(around):
+            value, place = around[part], around.place_in(part)
         else:
             break
-        value = value[part]
-        # A key without a value is looked for at the key.
-        mark = at_key if value is None or (key and depth == len(path)) else at_value
-    return spot(mark)
+    return place
+
+
+def folder_of(root: Table, path: Path) -> FilePath:
+    """The folder of the file that the key at `path` stands in."""
+    return FilePath(place_of(root, path, key=True).file).parent

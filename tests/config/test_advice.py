@@ -1,5 +1,7 @@
 """Warnings: what is allowed and probably not meant, each told once, at its place."""
 
+import os
+
 import pytest
 
 TCP = "tcp: {host: a.example, port: 1}"
@@ -22,6 +24,11 @@ CHAT = "receivers: {chat: {slack: {webhook: https://chat.example/x}}}"
         (f"listen: 0.0.0.0:80\ntoken: {'t' * 16}\n{CHECK}", []),
         (f"token: short\n{CHECK}", ["1:8: token: a token of less than 16 characters can be guessed"]),
         (f"services: {{s: {{}}}}\n{CHECK}", ["1:12: services.s: no check belongs to it"]),
+        # workers
+        (f"workers: 1\n{CHECK}", []),
+        (f"workers: 0\n{CHECK}", []),
+        (f"workers: auto\n{CHECK}", []),
+        (f"workers: 2\n{CHECK}", ["1:10: workers: more than there are checks, 1: the others have nothing to do"]),
         # times
         (
             f"checks: {{a: {{every: 5s, timeout: 6s, {TCP}}}}}",
@@ -118,6 +125,39 @@ CHAT = "receivers: {chat: {slack: {webhook: https://chat.example/x}}}"
 )  # fmt: skip
 def test_warnings_are_told_at_their_place(desk, text, warnings):
     assert desk.warnings(text) == [f"probe.yml:{warning}" for warning in warnings]
+
+
+@pytest.mark.parametrize(("workers", "warns"), [(2, False), (3, True)])
+def test_more_workers_than_processors_are_allowed_with_a_warning(desk, workers, warns):
+    ours = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, set(sorted(ours)[:2]))  # as `taskset` and a container's cpuset do
+    try:
+        config = desk.load(f"workers: {workers}\n{OFTEN}  c: {{{TCP}}}\n")
+        cores = len(os.sched_getaffinity(0))
+    finally:
+        os.sched_setaffinity(0, ours)
+    assert config.workers == workers
+    message = f"workers: more than this machine has processors for us, {cores}: they take turns"
+    wanted = [f"{desk.folder}/probe.yml:1:10: {message}; auto takes one for each at most"]
+    assert list(config.warnings) == (wanted if warns or workers > cores else [])
+
+
+def test_workers_are_not_counted_against_checks_that_are_faulty(problems):
+    assert len(problems("workers: 2\nchecks: {a: {tcp: {host: a}}, b: {tcp: {host: b}}}\n")) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("-1", "must be at least 0"),
+        ("65", "must be at most 64"),
+        ("all", "wants 'auto'"),
+    ],
+)
+def test_workers_are_auto_or_a_number(problems, text, problem):
+    (told,) = problems(f"workers: {text}\n{CHECK}")
+    assert told.startswith("probe.yml:1:10: workers: ")
+    assert problem in told
 
 
 def test_an_exception_lets_a_denied_address_pass(desk):

@@ -30,7 +30,7 @@ BAD = [
         "did you mean tls.days_left?",
         (),
     ),
-    ("foo.bar", {"down": 1}, "no run has a phase or a numeric fact foo.bar", "runs have connect, dns, http.bytes", ()),
+    ("foo.bar", {"down": 1}, "no run has a phase or a numeric fact foo.bar", "runs have auth, connect, dns", ()),
     ("total", {}, "no limit", "give degraded, down, or both", ()),
     ("total", {"worse": "higher"}, "no limit", "", ()),
     ("total", {"degraded": "1s", "down": "1000ms"}, "degraded and down are the same", "", ()),

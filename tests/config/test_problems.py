@@ -8,7 +8,7 @@ CHECK = "checks: {a: {tcp: {host: a.example, port: 1}}}\n"
 
 TEN = """
 instance: prod
-workers: auto
+shards: auto
 defaults:
   every: 30
 services:
@@ -36,8 +36,8 @@ alerts:
 def test_a_bad_file_is_told_completely_and_in_order(problems):
     assert problems(TEN) == [
         (
-            "probe.yml:2:1: workers: unknown key; keys here: instance, listen, url, token, store, retention, defaults, "
-            "network, include, services, checks, alerts"
+            "probe.yml:2:1: shards: unknown key; keys here: instance, listen, url, token, store, retention, workers, "
+            "defaults, network, include, services, checks, alerts"
         ),
         "probe.yml:4:10: defaults.every: 30 is no duration; write a number and its unit, as in 500ms, 30s, 5m, 2h, 7d",
         "probe.yml:6:25: services.shop.labels.tier: wants a text, not a number; put it in quotes",

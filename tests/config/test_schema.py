@@ -112,8 +112,8 @@ def test_every_key_is_described():
 
 def test_the_top_level_is_what_is_documented():
     assert set(SCHEMA["properties"]) == {
-        "instance", "include", "listen", "url", "token", "store", "retention", "defaults", "network", "services",
-        "checks", "alerts",
+        "instance", "include", "listen", "url", "token", "store", "retention", "workers", "defaults", "network",
+        "services", "checks", "alerts",
     }  # fmt: skip
     assert SCHEMA["additionalProperties"] is False
 
