@@ -1,23 +1,41 @@
-"""What a scrape costs: processor time, size, and the longest piece that the event loop waits for.
+"""What a scrape of 20,000 checks costs: of the real service at work, and of the writer of the series by itself.
 
     python benchmarks/exposition.py [--short] [checks]
 
-Every check is an HTTPS one with all of its series; each pass takes a verdict of each check, then renders them all.
+The service probes all the while, each check once in 10 s, and a process of its own scrapes it. By itself, the writer
+takes a verdict of each of as many HTTPS checks with all of their series, then renders them all.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import json
+import math
 import random
+import sys
+import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from benchmarks.report import Table, middle, percentile
+from benchmarks.exposed import above, between
+from benchmarks.fleet import all_ran
+from benchmarks.native import target
+from benchmarks.processes import MeasurementError, end_on_sigterm
+from benchmarks.report import Goal, Table, at_most, middle, none_of, percentile, progress, show
+from benchmarks.scraper import Scraper
+from benchmarks.service import Fleet, Service, serving
 from checks.core.base import CheckSpec
 from checks.core.result import Fact, Result
 from exporters.prometheus import CheckSeries
 from thresholds.base import Level, State, Verdict
 
+EVERY = 10.0  # s
+_BLOCKED = 0.01  # s that no loop may be blocked
+_ASK = 0.002  # s between two questions of the witness
+_REST = 3.0  # s between two scrapes
 LABELS = {"env": "prod", "tier": "1"}
 
 
@@ -99,16 +117,106 @@ def measure(checks: int, passes: int) -> Table:
         ],
     ]
     notes = [f"processor time, medians (lowest-highest) of {passes} passes"]
-    return Table(f"A scrape of {checks:,} HTTPS checks", ["what", "figure", "beside it"], rows, notes)
+    return Table(f"The writer by itself, {checks:,} HTTPS checks", ["what", "figure", "beside it"], rows, notes)
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """One scrape of a service at work, or as long a while without one."""
+
+    seconds: float
+    size: int
+    lines: int
+    waits: Sequence[float]  # s that a little request took meanwhile: our loop was busy for no longer than the longest
+
+
+async def witnessed(service: Service, seconds: float) -> Scrape:
+    """The service without a scrape, for comparison."""
+    waits: list[float] = []
+    witness = asyncio.create_task(_witness(service.port, waits))
+    await asyncio.sleep(seconds)
+    witness.cancel()
+    return Scrape(seconds, 0, 0, waits)
+
+
+async def scraped(service: Service) -> Scrape:
+    """One scrape, by a process of its own."""
+    waits: list[float] = []
+    witness = asyncio.create_task(_witness(service.port, waits))
+    command = (sys.executable, str(Path(__file__).with_name("scrape.py")), str(service.port))
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    try:
+        printed, _ = await process.communicate()
+    finally:
+        witness.cancel()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        raise MeasurementError(f"the scrape failed: exit code {process.returncode}")
+    said: Mapping[str, float] = json.loads(printed)
+    return Scrape(said["seconds"], int(said["size"]), int(said["lines"]), waits)
+
+
+async def _witness(port: int, waits: list[float]) -> None:
+    async with Scraper(port) as scraper:
+        while True:
+            began = time.monotonic()
+            await scraper.get("/-/healthy")
+            waits.append(time.monotonic() - began)
+            await asyncio.sleep(_ASK)
+
+
+async def at_work(checks: int, passes: int, folder: Path) -> tuple[Table, list[Goal]]:
+    """Scrapes of a service at work, each beside as long a while without one."""
+    scrapes, others = [], []
+    with target(folder, 0, every=EVERY) as site:
+        async with serving(Fleet(checks, EVERY, site.url()), folder) as service:
+            await all_ran(site, service, checks)
+            before = await service.exposed()
+            for _ in range(passes):
+                await asyncio.sleep(_REST)
+                scrapes.append(await scraped(service))
+                progress(f"a scrape of {checks:,} checks: {scrapes[-1].seconds:.2f} s")
+                others.append(await witnessed(service, scrapes[-1].seconds))
+            lags = between(before, await service.exposed(), "probe_loop_lag_seconds")
+    seconds, longest = [one.seconds for one in scrapes], [max(one.waits) * 1e3 for one in scrapes]
+    blocked, looks = above(lags, _BLOCKED), round(lags.get(math.inf, 0.0))
+    rows = [
+        ["a scrape", f"{middle(seconds)} s", f"{scrapes[-1].lines:,} lines, {scrapes[-1].size / 1e6:.0f} MB"],
+        ["`/-/healthy` meanwhile, longest", f"{middle(longest, 1)} ms", _waits(scrapes)],
+        ["the same without a scrape", f"{middle([max(one.waits) * 1e3 for one in others], 1)} ms", _waits(others)],
+        ["looks of the loops that were over 10 ms late", f"{blocked:,}", f"of {looks:,}, scrapes or not"],
+    ]
+    found = [
+        at_most(f"/metrics of {checks:,} checks", 1.0, seconds, " s"),
+        at_most(f"/metrics of {checks:,} checks: longest wait of a little request meanwhile", 10.0, longest, " ms", 1),
+        none_of(f"/metrics of {checks:,} checks: looks of a loop that were over 10 ms late", [blocked]),
+    ]
+    note = f"the service runs them once in {EVERY:g} s meanwhile; medians (lowest-highest) of {passes} scrapes"
+    return Table(f"A scrape of {checks:,} HTTP checks at work", ["what", "figure", "beside it"], rows, [note]), found
+
+
+def _waits(scrapes: Sequence[Scrape]) -> str:
+    waits = [wait for one in scrapes for wait in one.waits]
+    return f"p50 {percentile(waits, 0.5) * 1e3:.1f}, p99 {percentile(waits, 0.99) * 1e3:.1f} ms, {len(waits):,} asked"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("checks", type=int, nargs="?", default=20_000, help="how many (20,000)")
-    parser.add_argument("--short", action="store_true", help="5 passes rather than 15")
+    parser.add_argument("--short", action="store_true", help="3 passes rather than 15")
     options = parser.parse_args()
-    print(measure(options.checks, 5 if options.short else 15).markdown())
+    end_on_sigterm()
+    passes = 3 if options.short else 15
+    with tempfile.TemporaryDirectory(prefix="probe-benchmark-") as folder:
+        table, found = asyncio.run(at_work(options.checks, passes, Path(folder)))
+    alone = measure(options.checks, passes)
+    show([table, alone], found)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (MeasurementError, KeyboardInterrupt) as error:
+        sys.exit(str(error) or "interrupted")

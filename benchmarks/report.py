@@ -34,6 +34,42 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A figure that is to be reached, beside what was seen. `reached` is None where that cannot be said."""
+
+    figure: str
+    wanted: str
+    seen: str
+    reached: bool | None
+
+    def row(self) -> Sequence[str]:
+        return [self.figure, self.wanted, self.seen, {True: "yes", False: "**no**", None: "-"}[self.reached]]
+
+
+GOALS = ("figure", "to reach", "seen", "reached")
+
+
+def show(tables: Sequence[Table], goals: Sequence[Goal]) -> None:
+    """Print all that a benchmark has to say; run.py gathers the goals of all."""
+    reached = [Table("To reach", GOALS, [goal.row() for goal in goals])] if goals else []
+    print("\n\n".join(table.markdown() for table in (*tables, *reached)))
+
+
+def at_most(figure: str, limit: float, values: Sequence[float], unit: str = "", digits: int = 2) -> Goal:
+    """Whether the median of some rounds is at most `limit`."""
+    if not values:
+        return Goal(figure, f"at most {limit:.3g}{unit}", "not measured", None)
+    return Goal(figure, f"at most {limit:.3g}{unit}", middle(values, digits) + unit, statistics.median(values) <= limit)
+
+
+def none_of(figure: str, counts: Sequence[float]) -> Goal:
+    """Whether something did not happen in any round."""
+    if not counts:
+        return Goal(figure, "none", "not measured", None)
+    return Goal(figure, "none", middle(counts, 0), not any(counts))
+
+
 def middle(values: Sequence[float], digits: int = 2) -> str:
     """The median, and how far the rounds lay apart: `0.41 (0.39-0.44)`."""
     median = statistics.median(values)

@@ -1,6 +1,6 @@
-"""What the store takes: appending with every batch on disk, the size of a row, one check's day, and a pruned slice.
+"""What the store takes: ten thousand results a second for a minute, the size of a row, one check's day, a pruned slice.
 
-    python benchmarks/store.py [--short] [--rows 1000000] [--folder DIRECTORY]
+    python benchmarks/store.py [--short] [--rows 1000000] [--seconds 60] [--folder DIRECTORY]
 
 Through the store's public methods alone. Rows are HTTPS runs as the prober makes them, in the order of their instants.
 """
@@ -15,12 +15,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from benchmarks.processes import MeasurementError, end_on_sigterm
-from benchmarks.report import Table, percentile, progress
+from benchmarks.report import Goal, Table, at_most, percentile, progress, show
 from checks.core.result import Fact, Result
 from probe.store.base import Entry, Store
 from probe.store.sqlite import open_store
@@ -31,6 +31,8 @@ EVERY_MS = 60_000
 DAY_MS = 86_400_000
 BEGAN_MS = 1_700_000_000_000
 _FILL = 2_000  # rows in a batch of the engine's
+_GATHER = 0.05  # s that results wait for others
+_BEHIND = 2.0  # s: a store that keeps up is never further behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Plan:
     queries: int = 200
     slices: int = 50
     slice: int = 2_000  # results that the engine deletes in one transaction
+    pace: int = 10_000  # results/s that come, whatever the store is busy with
+    paced: float = 60.0  # s
 
     @property
     def appended(self) -> int:
@@ -116,6 +120,43 @@ async def append_rows(store: Store, rows: Iterator[Entry], plan: Plan) -> list[l
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a store kept up with results that come evenly."""
+
+    rate: float  # results/s that came
+    stored: int
+    seconds: float  # until the last of them was on disk
+    behind: float  # s, at most: the age of the oldest result when its batch was on disk
+    left: float  # s after the last had come until it was on disk
+    busy: float  # share of the time in which the store was writing
+
+
+async def keep_pace(store: Store, rows: Iterator[Entry], plan: Plan) -> Pace:
+    """Append whatever has come since the batch before, as the engine does."""
+    began, stored, behind, busy = time.monotonic(), 0, 0.0, 0.0
+    wanted = round(plan.pace * plan.paced)
+    while stored < wanted:
+        came = min(wanted, int((time.monotonic() - began) * plan.pace)) - stored
+        if came < min(plan.pace * _GATHER, wanted - stored):
+            await asyncio.sleep(_GATHER)
+            continue
+        batch = list(islice(rows, min(came, _FILL)))
+        wrote = time.monotonic()
+        await store.append(batch)
+        busy += time.monotonic() - wrote
+        behind = max(behind, time.monotonic() - began - stored / plan.pace)
+        stored += len(batch)
+    lasted = time.monotonic() - began
+    return Pace(plan.pace, stored, lasted, behind, lasted - plan.paced, busy / lasted)
+
+
+def pace_row(pace: Pace) -> list[str]:
+    what = f"{pace.rate:,.0f} results/s for {pace.seconds:.0f} s"
+    beside = f"{pace.stored:,} stored; writing {pace.busy:.0%} of the time; the last {pace.left:.2f} s after it came"
+    return [what, f"at most {pace.behind:.2f} s behind", beside]
+
+
 async def fill(store: Store, rows: Iterator[Entry], count: int) -> None:
     for done in range(0, count, _FILL):
         await store.append(list(islice(rows, min(_FILL, count - done))))
@@ -155,14 +196,15 @@ def ms(values: Sequence[float], share: float) -> str:
     return f"{percentile(values, share) * 1000:.1f} ms"
 
 
-async def measure(plan: Plan, folder: Path) -> Table:
-    """All figures, over a new database in `folder`."""
+async def measure(plan: Plan, folder: Path) -> tuple[Table, list[Goal]]:
+    """All figures, over new databases in `folder`."""
     chance = random.Random(1)
     rows = entries(chance)
     async with AsyncExitStack() as stack:
-        store = await open_store(f"sqlite:{folder / 'benchmark.db'}")
-        stack.push_async_callback(store.close)
-        figures = await append_rows(store, rows, plan)
+        other = await _opened(stack, folder / "pace.db")
+        pace = await keep_pace(other, entries(random.Random(2)), plan)
+        store = await _opened(stack, folder / "benchmark.db")
+        figures = [pace_row(pace), *await append_rows(store, rows, plan)]
         already = sum(plan.appended // batch * batch * plan.turns for batch in plan.batches)
         if plan.rows < max(already, plan.slices * plan.slice):
             raise MeasurementError(f"{plan.rows:,} rows are too few; --rows 100000 is the least")
@@ -171,8 +213,22 @@ async def measure(plan: Plan, folder: Path) -> Table:
         figures.append(["size", f"{size / plan.rows:.0f} bytes a row", f"{size / 1e6:,.0f} MB for {plan.rows:,} rows"])
         figures.append(await query_row(store, plan, chance))
         figures.append(await prune_row(store, plan))
-    kind = filesystem(folder)
-    return Table("The store, SQLite", ["what", "figure", "beside it"], figures, [f"every batch synced to {kind}"])
+    notes = [
+        f"every batch synced to {filesystem(folder)}",
+        "results that come evenly are made by the same process, in the time that is left to it",
+    ]
+    return Table("The store, SQLite", ["what", "figure", "beside it"], figures, notes), goals(pace, plan)
+
+
+async def _opened(stack: AsyncExitStack, file: Path) -> Store:
+    store = await open_store(f"sqlite:{file}")
+    stack.push_async_callback(store.close)
+    return store
+
+
+def goals(pace: Pace, plan: Plan) -> list[Goal]:
+    what = f"store: {pace.rate:,.0f} results/s for {plan.paced:.0f} s: furthest behind"
+    return [at_most(what, _BEHIND, [pace.behind], " s")]
 
 
 def filesystem(folder: Path) -> str:
@@ -187,14 +243,17 @@ def filesystem(folder: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--short", action="store_true", help="300,000 rows")
+    parser.add_argument("--short", action="store_true", help="200,000 rows, 10 s of results")
     parser.add_argument("--rows", type=int, help="rows in the store when it is read (1,000,000)")
+    parser.add_argument("--seconds", type=float, help="how long results come at 10,000/s (60)")
     parser.add_argument("--folder", help="where the database is made: the disk that is measured")
     options = parser.parse_args()
     end_on_sigterm()
+    plan = Plan(rows=200_000, paced=10.0) if options.short else Plan()
+    plan = replace(plan, rows=options.rows or plan.rows, paced=options.seconds or plan.paced)
     with tempfile.TemporaryDirectory(prefix="probe-benchmark-", dir=options.folder) as folder:
-        rows = options.rows or (300_000 if options.short else Plan().rows)
-        print(asyncio.run(measure(Plan(rows=rows), Path(folder))).markdown())
+        table, found = asyncio.run(measure(plan, Path(folder)))
+    show([table], found)
 
 
 if __name__ == "__main__":

@@ -2,23 +2,27 @@
 
 import math
 import os
+import random
 import re
 import signal
 import ssl
 import subprocess
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from benchmarks import cpu_per_check, exposition, report, run, start, store
-from benchmarks.contenders import Blackbox, Case, Contender, Probe, Prometheus, reported_duration
-from benchmarks.processes import MeasurementError, cpu_seconds, free_port, memory_mib, started
-from benchmarks.report import Table
+from benchmarks import alone, cpu_per_check, exposition, report, rounds, run, start, store, whole_system
+from benchmarks.blackbox import Blackbox, Prometheus, reported
+from benchmarks.contenders import Case, Contender, Probe, Tally
+from benchmarks.processes import MeasurementError, cpu_seconds, free_port, memory_mib, started, tree
+from benchmarks.report import Goal, Table, at_most, none_of
+from benchmarks.rounds import Plan, Sample
 
 HERE = Path(run.__file__).parent
-TINY = cpu_per_check.Plan(rounds=1, seconds=0.5, warm=0.0)
+TINY = Plan(rounds=1, seconds=0.5, warm=0.0)
 LINGERS = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
 
 
@@ -28,27 +32,64 @@ def cells(table: Table) -> dict[str, list[str]]:
     return {row[0]: list(row[1:]) for row in table.rows}
 
 
-def compared(contenders: list[Contender], case: str) -> list[list[str]]:
-    table = cpu_per_check.measure(contenders, TINY, case)
+def compared(contenders: list[Contender], case: str) -> tuple[list[list[str]], list[Goal]]:
+    table, goals = cpu_per_check.measure(contenders, TINY, [case])
     assert all(len(row) == len(table.columns) for row in table.rows)
-    return [list(row) for row in table.rows]
+    return [list(row) for row in table.rows], goals
 
 
 def test_the_service_is_measured_over_verified_https() -> None:
-    ((case, name, cpu, ratio, rate, memory, latency),) = compared([Probe()], "CA file")
-    assert (case, name, ratio) == ("HTTPS, 100/s, CA file of its own", "Probe", "")
+    ((case, name, cpu, of_blackbox, of_client, rate, memory, latency),), goals = compared([Probe()], "CA file")
+    assert (case, name, of_blackbox, of_client) == ("HTTPS, 100/s, CA file of its own", "Probe", "-", "-")
     assert float(cpu) >= 0
     assert float(memory) > 1
     assert 20 < float(rate) < 200
     assert re.fullmatch(r"[\d.]+ / [\d.]+", latency)
+    assert [goal.reached for goal in goals] == [None]  # there is nobody to compare it with
+
+
+@pytest.mark.e2e
+def test_the_service_is_measured_beside_the_client_in_c() -> None:
+    (service, floor), goals = compared([Probe(), alone.Floor()], "HTTP, 200/s")
+    assert [service[1], floor[1]] == ["Probe", "C client"]
+    assert 150 < float(floor[5]) < 250
+    assert len(goals) == 4
+
+
+async def test_a_version_without_workers_is_not_measured_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alone, "has_worker", lambda: False)
+    samples, unable = await rounds.compare([alone.Worker()], Case("case", 1, "http://127.0.0.1:1", tmp_path), TINY)
+    assert samples == {"Probe, worker alone": [None]}
+    assert unable == ["skipped: this version of Probe has no command `worker`"]
+
+
+async def test_a_worker_is_counted_by_its_whole_lines(tmp_path: Path) -> None:
+    result, failed = b'{"check":"a","duration":0.1,"failure":null}\n', b'{"duration":0.1,"failure":{"kind":"dns"}}\n'
+    lines = tmp_path / "lines.jsonl"
+    worker = alone._Lines([], lines)
+    lines.write_bytes(b'{"process":"worker 1","runs":2}\n' + result + failed[:20])
+    assert await worker.tally() == Tally(1, 0)
+    with lines.open("ab") as file:
+        file.write(failed[20:] + result)
+    assert await worker.tally() == Tally(3, 1)
 
 
 @pytest.mark.e2e
 def test_the_peers_are_measured_at_the_same_rate() -> None:
-    _, blackbox, prometheus = compared([Probe(), Blackbox(), Prometheus()], "HTTPS, 100/s, CA of the system")
+    (_, blackbox, prometheus), goals = compared([Probe(), Blackbox(), Prometheus()], "HTTPS, 100/s, CA of the system")
     assert [blackbox[1], prometheus[1]] == ["blackbox_exporter", "Prometheus + blackbox_exporter"]
-    assert 20 < float(blackbox[4]) < 200
-    assert re.fullmatch(r"\*\*[\d.]+\*\*", blackbox[3])
+    assert 20 < float(blackbox[5]) < 200
+    assert re.fullmatch(r"\*\*[\d.]+\*\*", prometheus[3])
+    assert goals[0].reached is not None
+
+
+@pytest.mark.e2e
+def test_whole_systems_are_measured() -> None:
+    table, goals = whole_system.measure([Probe(), Prometheus()], 20, 1.0, TINY)
+    assert list(cells(table)) == ["Probe", "Prometheus + blackbox_exporter"]
+    assert [goal.reached is None for goal in goals] == [False, False]
 
 
 @pytest.mark.parametrize(
@@ -66,12 +107,12 @@ async def test_a_certificate_that_is_not_trusted_fails_every_check(
     _, server = cpu_per_check.certificate(tmp_path)
     (tmp_path / "other").mkdir()
     stranger, _ = cpu_per_check.certificate(tmp_path / "other")
-    port, tls = free_port(), free_port()
-    command = [sys.executable, str(HERE / "target.py"), str(port), str(tls), str(server)]
+    tls = free_port()
+    command = [sys.executable, str(HERE / "tls_target.py"), str(tls), str(server)]
     with started(command, tmp_path / "target.log"):
         case = Case("stranger", 20, f"https://127.0.0.1:{tls}", tmp_path, stranger, pooled)
         with pytest.raises(MeasurementError, match=r"(\d+) of \1 checks failed"):
-            await cpu_per_check.sample(contender, case, TINY)
+            await rounds.sample(contender, case, TINY)
 
 
 def test_certificates_are_rsa_2048_and_verify(tmp_path: Path) -> None:
@@ -86,24 +127,34 @@ def test_certificates_are_rsa_2048_and_verify(tmp_path: Path) -> None:
     ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(server)
 
 
-def test_the_ratio_is_taken_round_by_round() -> None:
-    ours = [cpu_per_check.Sample(cpu, 100.0, 50.0, [0.001]) for cpu in (1.0, 2.0, 3.0)]
-    theirs = [cpu_per_check.Sample(cpu, 100.0, 20.0, []) for cpu in (2.0, 2.0, 12.0)]
-    row = cpu_per_check.row("case", "other", ours, theirs)
-    assert row[2:] == ["2.000 (2.000-12.000)", "**0.50 (0.25-1.00)**", "100 (100-100)", "20 (20-20)", "- / -"]
+def test_the_ratio_is_taken_round_by_round_where_both_were_able() -> None:
+    def sampled(*cpu: float) -> list[Sample | None]:
+        return [Sample(one, 100.0, 50.0, [0.001]) if one else None for one in cpu]
+
+    samples = {"Probe": sampled(1.0, 2.0, 3.0, 4.0), "other": sampled(2.0, 2.0, 12.0, 0.0)}
+    assert rounds.shares(samples, "Probe", "other") == [0.5, 1.0, 0.25]
+    assert rounds.shares(samples, "Probe", "nobody") == []
+    row = cpu_per_check.row("case", "Probe", samples | {"blackbox_exporter": samples["other"]})
+    assert row[2:5] == ["2.500 (1.000-4.000)", "**0.50 (0.25-1.00)**", "-"]
 
 
 def test_the_reported_duration_is_blackbox_exporters() -> None:
-    body = b"# TYPE probe_duration_seconds gauge\nprobe_duration_seconds 0.0012\nprobe_success 1\n"
-    assert reported_duration(body) == 0.0012
+    body = (
+        b"# TYPE probe_duration_seconds gauge\nprobe_duration_seconds 0.0012\nprobe_success 1\n"
+        b'probe_http_duration_seconds{phase="connect"} 0.0002\nprobe_http_duration_seconds{phase="processing"} 0.001\n'
+    )
+    seen = reported(7, 1000, body)
+    assert (seen.check, seen.asked_ms, seen.duration, seen.first_byte) == (7, 1000, 0.0012, 0.001)
     with pytest.raises(MeasurementError):
-        reported_duration(b"probe_success 0\n")
+        reported(7, 1000, b"probe_success 0\n")
 
 
 async def test_the_store_is_measured(tmp_path: Path) -> None:
-    plan = store.Plan(rows=400, batches=(5, 20), turns=2, queries=3, slices=4, slice=10)
-    table = cells(await store.measure(plan, tmp_path))
-    assert list(table) == [
+    plan = store.Plan(rows=400, batches=(5, 20), turns=2, queries=3, slices=4, slice=10, pace=1000, paced=0.2)
+    measured, goals = await store.measure(plan, tmp_path)
+    table = cells(measured)
+    assert [goal.figure for goal in goals] == ["store: 1,000 results/s for 0 s: furthest behind"]
+    assert list(table)[1:] == [
         "append, 5 a batch",
         "append, 20 a batch",
         "size",
@@ -115,20 +166,42 @@ async def test_the_store_is_measured(tmp_path: Path) -> None:
 
 async def test_a_store_too_small_to_prune_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MeasurementError, match="too few"):
-        await store.measure(store.Plan(rows=50, batches=(5, 20), turns=2), tmp_path)
+        await store.measure(store.Plan(rows=50, batches=(5, 20), turns=2, paced=0.01), tmp_path)
+
+
+async def test_a_store_that_is_slow_is_behind(tmp_path: Path) -> None:
+    class Slow:
+        async def append(self, entries: list[object]) -> None:
+            time.sleep(0.05)
+
+    plan = store.Plan(pace=1000, paced=0.1)
+    pace = await store.keep_pace(Slow(), store.entries(random.Random(1)), plan)  # type: ignore[arg-type]
+    assert pace.stored == 100
+    assert pace.behind >= 0.05
+    assert 0 < pace.busy < 1
 
 
 def test_a_start_is_measured() -> None:
-    table = start.measure([1000], rounds=1, settle=0.0)  # 1,000 a minute: the first is due at once
-    ready, first, memory, validation, cpu = map(float, cells(table)["1,000"])
-    assert min(ready, first, memory, validation) > 0
+    table, _ = start.measure([20], rounds=1, every=0.5)
+    ready, first, every, memory, validation, cpu = map(float, cells(table)["20"])
+    assert 0 < first <= every
+    assert min(ready, memory, validation) > 0
     assert cpu >= 0
 
 
-def test_a_scrape_is_measured() -> None:
+def test_the_writer_of_the_series_is_measured() -> None:
     table = exposition.measure(checks=20, passes=2)
-    assert table.title == "A scrape of 20 HTTPS checks"
+    assert table.title == "The writer by itself, 20 HTTPS checks"
     assert re.match(r"1,\d{3} lines", cells(table)["render all"][1])  # 52 series of each
+
+
+@pytest.mark.e2e
+async def test_a_scrape_of_the_service_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exposition, "EVERY", 0.5)
+    monkeypatch.setattr(exposition, "_REST", 0.0)
+    table, goals = await exposition.at_work(20, 1, tmp_path)
+    assert re.search(r"[1-9][\d,]* lines", cells(table)["a scrape"][1])
+    assert len(goals) == 3
 
 
 def test_a_process_is_ended_when_the_block_fails(tmp_path: Path) -> None:
@@ -147,11 +220,32 @@ def test_a_process_that_will_not_end_is_killed(tmp_path: Path, monkeypatch: pyte
 
 
 def test_processor_time_is_the_kernels() -> None:
-    before, times = cpu_seconds(os.getpid()), os.times()
-    assert before == pytest.approx(times.user + times.system, abs=0.05)
-    sum(number * number for number in range(1_000_000))
-    assert cpu_seconds(os.getpid()) > before
-    assert memory_mib(os.getpid()) > 5
+    command = [sys.executable, "-c", "import os; sum(range(10**7)); print(sum(os.times()[:4]), flush=True); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = float(process.stdout.readline())
+        assert cpu_seconds(process.pid) == pytest.approx(said, abs=0.05)
+        assert memory_mib(process.pid) > 1
+        process.communicate("\n")
+    with pytest.raises(MeasurementError, match="has ended"):
+        cpu_seconds(process.pid)
+
+
+def test_what_a_process_has_started_is_its_own() -> None:
+    grandchild = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'sum(range(10**7))'])"
+    lasts = (
+        f"{grandchild}; child = subprocess.Popen(['sleep', '600']); print(child.pid, flush=True); input(); child.kill()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", lasts], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        own = sum(map(int, Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+        assert set(tree(process.pid)) == {process.pid, child}
+        ended = cpu_seconds(process.pid) - own / os.sysconf("SC_CLK_TCK")
+        assert ended > 0.05  # s, of the one that is there no longer
+        process.communicate("\n")
 
 
 @pytest.mark.parametrize(
@@ -169,6 +263,33 @@ def test_nothing_has_no_percentile() -> None:
 def test_a_table_is_markdown() -> None:
     table = Table("Title", ["a", "b"], [["1", "2"]], ["note"])
     assert table.markdown() == "**Title**\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n\n- note"
+
+
+@pytest.mark.parametrize(
+    ("goal", "row"),
+    [
+        (at_most("a", 0.25, [0.2, 0.3, 0.24], " x"), ["a", "at most 0.25 x", "0.24 (0.20-0.30) x", "yes"]),
+        (at_most("a", 1, [1.01]), ["a", "at most 1", "1.01", "**no**"]),
+        (at_most("a", 1, []), ["a", "at most 1", "not measured", "-"]),
+        (none_of("a", [0, 0, 1]), ["a", "none", "0 (0-1)", "**no**"]),
+        (none_of("a", [0]), ["a", "none", "0", "yes"]),
+        (at_most("a", 1, [math.nan]), ["a", "at most 1", "nan", "**no**"]),
+    ],
+)
+def test_a_goal_is_judged_by_the_median_and_none_by_every_round(goal: Goal, row: list[str]) -> None:
+    assert goal.row() == row
+
+
+def test_the_goals_of_all_benchmarks_stand_together(capsys: pytest.CaptureFixture[str]) -> None:
+    report.show([Table("First", ["a"], [["1"]])], [none_of("x", [0])])
+    report.show([Table("Second", ["a"], [["2"]])], [])
+    report.show([Table("Third", ["a"], [["3"]])], [at_most("y", 1, [2.0]), none_of("z", [0])])
+    printed = re.split(r"^\*\*(?=First|Second|Third)", capsys.readouterr().out, flags=re.MULTILINE)
+    parts = [f"**{part}" for part in printed[1:]]
+    found = run.goals(parts)
+    assert [(row[0], row[3]) for row in found.rows] == [("x", "yes"), ("y", "**no**"), ("z", "yes")]
+    assert run.without_goals(parts[0].strip()) == "**First**\n\n| a |\n| --- |\n| 1 |"
+    assert "To reach" not in "".join(run.without_goals(part) for part in parts)
 
 
 def test_figures_replace_the_marked_part_alone() -> None:

@@ -1,6 +1,6 @@
-"""What all checks are pointed at: answers at once and closes. One process of its own, the same for every contender.
+"""What HTTPS checks are pointed at: answers at once and closes. Most of its work is OpenSSL's; plain HTTP has target.c.
 
-    python benchmarks/target.py PORT [TLS_PORT CERTIFICATE]
+    python benchmarks/tls_target.py PORT CERTIFICATE
 
 Listens on loopback until its standard input closes. CERTIFICATE is a PEM file with the key and its chain.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
-from collections.abc import Sequence
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 12\r\nConnection: close\r\n\r\nHello, world"
 _MOST = 65536  # bytes of a request
@@ -34,20 +33,15 @@ class Site(asyncio.Protocol):
             self._transport.close()
 
 
-async def serve(ports: Sequence[int], certificate: str | None) -> None:
+async def serve(port: int, certificate: str) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     loop.add_reader(sys.stdin.fileno(), ended.set)
-    contexts: list[ssl.SSLContext | None] = [None]
-    if certificate is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        contexts.append(context)
-    for port, context_ in zip(ports, contexts, strict=True):
-        await loop.create_server(Site, "127.0.0.1", port, ssl=context_, backlog=4096)
-    await ended.wait()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    async with await loop.create_server(Site, "127.0.0.1", port, ssl=context, backlog=4096):
+        await ended.wait()
 
 
 if __name__ == "__main__":
-    certificate_ = sys.argv[3] if len(sys.argv) > 3 else None
-    asyncio.run(serve([int(port) for port in sys.argv[1:3]], certificate_))
+    asyncio.run(serve(int(sys.argv[1]), sys.argv[2]))

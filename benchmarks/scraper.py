@@ -1,4 +1,7 @@
-"""A light HTTP/1.1 client to drive and scrape what is measured: connections are kept, as Prometheus keeps them."""
+"""Asks what is measured, over connections that are kept as Prometheus keeps them: it scrapes, and drives the peer.
+
+What probes are compared with is another one, in client.c.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,7 @@ class _Line(asyncio.Protocol):
             self._answer.set_result(bytes(self._body))
 
 
-class Client:
+class Scraper:
     """Asks one server on loopback, over as many connections as there are requests under way."""
 
     def __init__(self, port: int, *, gzip: bool = False) -> None:
@@ -115,5 +118,5 @@ class Client:
                     else:
                         return
         except TimeoutError:
-            pass
-        raise MeasurementError(f"{path} was not answered within {limit:g} s: {seen!r}")
+            raise MeasurementError(f"{path} was not answered within {limit:g} s: {seen!r}") from None
+        raise MeasurementError(f"{path} was not answered, the process has ended")
