@@ -36,7 +36,12 @@ class FakeClock:
 
     async def sleep(self, seconds: float) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.call_at(self._now + max(0.0, seconds), lambda: future.done() or future.set_result(None))
+
+        def wake() -> None:
+            if not future.done():
+                future.set_result(None)
+
+        self.call_at(self._now + max(0.0, seconds), wake)
         await future
 
     def call_at(self, instant: float, callback: Callable[[], object]) -> "FakeTimer":

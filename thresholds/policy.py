@@ -25,9 +25,45 @@ class Assessment:
 
 def judge(policy: Policy, state: State, result: Result) -> Verdict:
     """How a run was, and how its check stands after it."""
+    if _as_ever(policy, state, result):
+        return Verdict(result, Level.UP, "", state)
     run = assess(policy, result)
     after = _next_state(policy, state, result, run)
     return Verdict(result, run.level, run.reason, after, _transition(state, after, result, run))
+
+
+def _as_ever(policy: Policy, state: State, result: Result) -> bool:
+    """Whether a check that was well at each of its last runs was well again: then its state stays as it is.
+
+    Nearly every run is such a one. When the good runs that are remembered were, or how many they are, decides nothing:
+    bad ones are counted, and a recovery begins with a bad one.
+    """
+    if state.level is not Level.UP or state.failing_since_ms or result.failure is not None or result.provisional:
+        return False
+    for _, level in state.recent:
+        if level is not Level.UP:
+            return False
+    for threshold in policy.thresholds:  # noqa: SIM110  # a generator costs more than the rest of this
+        if not _kept(threshold, result):
+            return False
+    return True
+
+
+def _kept(threshold: Threshold, result: Result) -> bool:
+    """Whether a run is within a threshold's limits, whatever our own lag was."""
+    value = _value(threshold.metric, result)
+    if value is None:
+        return True
+    for limit in (threshold.degraded, threshold.down):
+        if limit is not None and (value < limit if threshold.lower_is_worse else value > limit):
+            return False
+    return True
+
+
+def _value(metric: str, result: Result) -> float | None:
+    """The number that a threshold is about; None where the run has none."""
+    value = result.duration if metric == "total" else result.phases.get(metric, result.facts.get(metric))
+    return None if isinstance(value, (bool, str)) else value
 
 
 def assess(policy: Policy, result: Result) -> Assessment:
@@ -48,8 +84,8 @@ def assess(policy: Policy, result: Result) -> Assessment:
 def _crossed(threshold: Threshold, result: Result) -> Assessment:
     metric = threshold.metric
     timing = metric == "total" or metric in result.phases
-    value = result.duration if metric == "total" else result.phases.get(metric, result.facts.get(metric))
-    if isinstance(value, (bool, str)) or value is None:
+    value = _value(metric, result)
+    if value is None:
         return Assessment(Level.UP)
     lag = result.facts.get(LAG, 0.0) if timing else 0.0
     assert isinstance(lag, (int, float))

@@ -56,7 +56,7 @@ class Connection:
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: socket.SocketType,
         address: str,
         port: int,
         poller: Poller,
@@ -89,7 +89,7 @@ class Connection:
         """
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
-            sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            sock = socket.SocketType(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)  # without its wrapper's cost
         except OSError as error:
             raise PeerError(error.errno or errno.EIO, peer_name(address, port)) from error
         connection = cls(sock, address, port, poller, facts, promptly=promptly)

@@ -21,7 +21,7 @@ _DATA_SEGMENTS = 152  # of tcpi_data_segs_in
 _STANDING = (1, 8)  # tcpi_state: established; closed by the other side already, after it was
 
 
-def ask_for_stamps(sock: socket.socket) -> None:
+def ask_for_stamps(sock: socket.SocketType) -> None:
     """Have every read of `sock` tell when its bytes arrived, where the system can."""
     if _LINUX:
         sock.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
@@ -53,7 +53,7 @@ def arrival(ancillary: Ancillary, now: float, wall_ns: int, earliest: float) -> 
     return min(max(arrived, earliest), now)
 
 
-def handshake(sock: socket.socket) -> tuple[bool, float | None]:
+def handshake(sock: socket.SocketType) -> tuple[bool, float | None]:
     """Whether a connection stands, and the seconds from our SYN to its answer; None where the kernel does not say.
 
     After a repeated SYN its figure covers the last one alone, while the wait for it was real: None as well.
@@ -71,7 +71,7 @@ def handshake(sock: socket.socket) -> tuple[bool, float | None]:
     return stands, microseconds / 1e6 if microseconds else None
 
 
-def segments(sock: socket.socket) -> int:
+def segments(sock: socket.SocketType) -> int:
     """How many segments with data have come; 0 where the kernel does not say.
 
     The stamp of bytes that were read together is that of the last segment among them.

@@ -52,10 +52,10 @@ class Trace:
 
     `phase` is the phase that is open, or was when the run failed; `opened` is the instant at which it began. `waits`
     are the intervals of which the kernel timed both ends: our loop can have made none of them longer. `works` are those
-    that our own clock timed: our own lag may be part of them.
+    that our own clock timed: our own lag may be part of them. `hurried`: there is no time to serve its sockets lazily.
     """
 
-    __slots__ = ("began", "clock", "facts", "opened", "phase", "phases", "waits", "works")
+    __slots__ = ("began", "clock", "facts", "hurried", "opened", "phase", "phases", "waits", "works")
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
@@ -63,6 +63,7 @@ class Trace:
         self.phases: dict[str, float] = {}
         self.facts: dict[str, Fact] = {}
         self.phase = ""
+        self.hurried = False
         self.waits: list[tuple[float, float]] = []
         self.works: list[tuple[float, float]] = []
 

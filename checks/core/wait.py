@@ -14,7 +14,10 @@ from typing import Any
 
 
 class Wait:
-    """To be awaited by one task at a time, again and again."""
+    """To be awaited by one task at a time, again and again.
+
+    `wake` is for callbacks of the loop alone: one task cannot go on inside another.
+    """
 
     __slots__ = ("_asyncio_future_blocking", "_cancelled", "_context", "_loop", "_resume")
 
@@ -38,10 +41,7 @@ class Wait:
         resume, context = self._resume, self._context
         if resume is not None and context is not None:
             self._resume = self._context = None
-            if asyncio.current_task(self._loop) is None:
-                context.run(resume, self)
-            else:  # one task cannot go on inside another
-                self._loop.call_soon(resume, self, context=context)
+            context.run(resume, self)
 
     # What Task asks of what it waits for.
 

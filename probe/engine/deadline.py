@@ -28,11 +28,11 @@ class Deadlines:
         self._timer: Timer | None = None
         self._armed = 0.0
 
-    def begin(self, seconds: float) -> Deadline:
-        """Give the current task so long."""
+    def begin(self, began: float, seconds: float) -> Deadline:
+        """Give the current task so long, from an instant of the monotonic clock on."""
         task = asyncio.current_task()
         assert task is not None
-        deadline = Deadline(task, self._clock.monotonic() + seconds)
+        deadline = Deadline(task, began + seconds)
         queue = self._queues.get(seconds)
         if queue is None:
             queue = self._queues[seconds] = deque()

@@ -19,7 +19,7 @@ from probe.engine.seats import Seats
 
 # Waking for each event of many runs costs more than the runs themselves: from so many runs a second on the loop looks
 # every so many seconds. The kernel's stamps keep what is reported true.
-_SLICES = ((1000.0, 0.005), (50.0, 0.01))
+_SLICES = ((1000.0, 0.01), (50.0, 0.02))
 _MOST = 32  # runs begun in one turn: what is under way wants its turn, too
 _IDLE = 256  # hands that are kept for the next runs
 

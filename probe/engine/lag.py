@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+from checks.core.poller import slice_end
 from probe.clock import Clock
+from probe.engine.contention import Contention
 
 EVERY = 0.02  # s between two looks
 TOLERANCE = 0.01  # s: a look that is later than this saw a blocked loop
@@ -16,8 +18,15 @@ _KEPT = 512  # stalls remembered: runs look back as far as their own start only
 class LagMeter:
     """Sleeps, looks at how late it woke, and remembers each stall as an interval on the monotonic clock."""
 
-    def __init__(self, clock: Clock, observe: Callable[[float], None] = lambda _lag: None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        observe: Callable[[float], None] = lambda _lag: None,
+        waited: Callable[[], float] = float,
+    ) -> None:
+        """`observe` hears every lag. `waited` says for how many seconds in all we have waited for a processor."""
         self._clock = clock
+        self._contention = Contention(clock, waited)
         self._observe = observe
         self._stalls: deque[tuple[float, float]] = deque(maxlen=_KEPT)
         self._expected: float | None = None
@@ -26,10 +35,11 @@ class LagMeter:
     async def run(self) -> None:
         while True:
             asleep = self._clock.monotonic()
-            self._expected = asleep + EVERY
-            await self._clock.sleep(EVERY)
+            self._expected = slice_end(asleep, EVERY)  # with whoever else wakes then: a wake-up costs more than a look
+            await self._clock.sleep(self._expected - asleep)
             woke = self._clock.monotonic()
             lag = max(0.0, woke - self._expected)
+            self._contention.look()
             self._observe(lag)
             self.recent = max(lag, self.recent * _FADE)
             if lag > TOLERANCE:
@@ -44,6 +54,10 @@ class LagMeter:
                 break
             total += max(0.0, min(ended, stall_ended) - max(began, stall_began))
         return total + self._ongoing(began, ended)
+
+    def crowded(self, began: float) -> float:
+        """Seconds since an instant in which other programs had the processor that we wanted."""
+        return self._contention.during(began)
 
     def at(self, instant: float) -> float:
         """Seconds for which the stall lasted, or lasts, that an instant lies in; 0.0 outside of one."""

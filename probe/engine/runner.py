@@ -18,7 +18,8 @@ from thresholds.policy import LAG
 
 _EXCUSE = 0.1  # so much of the timeout lost through us may be why the deadline was missed
 _MOSTLY = 0.5  # blocked for so much of it, we cannot judge anything
-_WAITS = frozenset({"connect", "ttfb", "transfer"})  # phases in which we wait for bytes, and the kernel keeps them
+_SHORT = 1.0  # s: of a shorter timeout the slices in which sockets are served would be a part worth mentioning
+_WAITS = frozenset({"connect", "proxy", "ttfb", "transfer"})  # in these we wait, and the kernel keeps what comes
 
 
 class Runner:
@@ -34,6 +35,7 @@ class Runner:
     async def run_once(self, spec: CheckSpec, attempt: int = 1) -> Result:
         clock = self._clock
         trace = Trace(clock.monotonic)
+        trace.hurried = spec.timeout < _SHORT
         at_ms = clock.now_ms()
         failure = None
         try:
@@ -49,7 +51,7 @@ class Runner:
 
     async def _run(self, spec: CheckSpec, trace: Trace) -> None:
         """Raises what the check raises, and TimeoutError at its deadline."""
-        deadline = self._deadlines.begin(spec.timeout)
+        deadline = self._deadlines.begin(trace.began, spec.timeout)
         try:
             await spec.check.run(trace, self.net)
         except asyncio.CancelledError as cancelled:
@@ -68,7 +70,13 @@ class Runner:
         return {name: self._redact(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
 
     def _lag_in(self, trace: Trace) -> float:
-        """Seconds of the run's latency that may be ours: what happened while we waited for the kernel is not."""
+        """Seconds of the run's latency that may be ours: what our loop did while the kernel kept watch is not.
+
+        That other programs had the processor may be: then the kernel's own work came late, too.
+        """
+        return max(self._blocked(trace), self._lag.crowded(trace.began))
+
+    def _blocked(self, trace: Trace) -> float:
         lag, now = self._lag, self._clock.monotonic()
         if not lag.during(trace.began, now):
             return 0.0
