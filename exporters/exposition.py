@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
+
+import msgspec
 
 T = TypeVar("T")
 Number = int | float | str  # a str is a number as the formats write it: "NaN"
@@ -18,12 +20,13 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version={}; charset=utf-8"
 EOF = b"# EOF\n"
 
-_CHUNK = 64 << 10  # characters: some 600 lines, made in a third of a millisecond
-_LINES = 500  # of one part
+LINES = 64  # made at a time
+_CHUNK = 64 << 10  # characters: some 600 lines, made in a fifth of a millisecond
 _LONGEST = 1024  # characters of a label value: a certificate may carry a thousand names
 _UNSAFE = re.compile(
     "[\x00\ud800-\udfff]"
 )  # Prometheus takes NUL for the end of the text; half a surrogate has no UTF-8
+_encode = msgspec.json.Encoder().encode
 _UNITS = ("seconds", "bytes", "ratio")
 
 
@@ -64,12 +67,14 @@ def head(name: str, labels: Mapping[str, str]) -> str:
 
 
 def tail(labels: Mapping[str, str]) -> str:
-    """The rest of a line's labels, closed: `check="shop/home",service="shop"}`. An empty value is no label."""
-    return ",".join(f'{label}="{escaped(value)}"' for label, value in labels.items() if value) + "}"
+    """The rest of a line's labels, closed: `check="shop/home",service="shop"} `. An empty value is no label."""
+    return ",".join(f'{label}="{escaped(value)}"' for label, value in labels.items() if value) + "} "
 
 
 def escaped(value: str) -> str:
     """A label's value, between quotes: what would break the line, or the whole scrape, is escaped or replaced."""
+    if value.isprintable() and len(value) <= _LONGEST and '"' not in value and "\\" not in value:
+        return value
     if len(value) > _LONGEST:
         value = value[: _LONGEST - 1] + "…"
     value = _UNSAFE.sub("\ufffd", value)
@@ -81,6 +86,26 @@ def number(value: float) -> Number:
     if value - value == 0:  # not so of the infinite ones and NaN
         return value + 0
     return "NaN" if math.isnan(value) else ("+Inf" if value > 0 else "-Inf")
+
+
+def written(values: Sequence[float]) -> str:
+    """Numbers as both formats write them, with commas between: many at once, for a sixth of what one by one takes."""
+    text = _encode(values).decode()
+    if "null" in text:  # JSON has no word for NaN and the infinite ones
+        return ",".join([str(number(value)) for value in values])
+    return text[1:-1]
+
+
+def lines(starts: Sequence[str], labels: Sequence[str], numbers: str) -> str:
+    """A line of each number: a head, the labels of its check, the number. Faster than a line at a time by far."""
+    if not labels:
+        return ""
+    cells = [""] * (4 * len(labels))
+    cells[0::4] = starts
+    cells[1::4] = labels
+    cells[2::4] = numbers.split(",")
+    cells[3::4] = ["\n"] * len(labels)
+    return "".join(cells)
 
 
 def packed(parts: Iterable[str]) -> Iterator[bytes]:
@@ -97,9 +122,8 @@ def packed(parts: Iterable[str]) -> Iterator[bytes]:
         yield "".join(ready).encode()
 
 
-def slices(items: list[T], lines_each: int = 1) -> Iterator[list[T]]:
-    """Items in runs that make 500 lines or less."""
-    size = max(1, _LINES // lines_each)
+def slices(items: list[T], size: int = LINES) -> Iterator[list[T]]:
+    """Items in runs of at most so many."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
 

@@ -7,12 +7,14 @@ dashboards and rules that people have go on working. docs/metrics.md is the list
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from checks.core.result import Fact, FailureKind, Result
-from exporters.exposition import Number, family, head, number
+from exporters.exposition import Family, family, head
 from thresholds.base import Level
+
+Reader = Callable[[Result], float | None]  # a run's value for one line; None: the line is not there
 
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # s
 _PHASES = {"resolve": "dns", "connect": "connect", "tls": "tls", "processing": "ttfb", "transfer": "transfer"}
@@ -53,12 +55,6 @@ TLS_VERSION = family("probe_tls_version_info", "info", "TLS version that the las
 TLS_CIPHER = family("probe_tls_cipher_info", "info", "Cipher that the last run agreed on.")
 REGEX = family("probe_failed_due_to_regex", "gauge", "Whether the last run failed a regular expression: 1 or 0.")
 
-LAST = (
-    SUCCESS, DURATION, DNS, IP_PROTOCOL, HTTP_DURATION, HTTP_STATUS, HTTP_LENGTH, HTTP_BODY, HTTP_REDIRECTS, HTTP_SSL,
-    HTTP_VERSION, HTTP_MODIFIED, REGEX, CERT_EXPIRY, CHAIN_EXPIRY,
-)  # fmt: skip
-LAST_INFO = (CHAIN_INFO, TLS_VERSION, TLS_CIPHER)
-
 # What is known of a check, whatever its last run saw.
 RUNS = family(
     "probe_check_runs_total",
@@ -68,7 +64,6 @@ RUNS = family(
     [level.name.lower() for level in Level],
 )
 FAILURES = family("probe_check_failures_total", "counter", "Failed runs by kind.", "kind", FailureKind)
-FAILURE_LINES = dict(zip(FailureKind, FAILURES.heads, strict=True))
 ATTEMPTS = family(
     "probe_check_attempts_total", "counter", "Runs and the attempts whose failure was repeated before it counted."
 )
@@ -80,87 +75,71 @@ INTERVAL = family("probe_check_interval_seconds", "gauge", "How often the check 
 INFO = family("probe_check_info", "info", "What is checked, how, and who owns it.")
 LATENCY = family("probe_check_run_duration_seconds", "histogram", "How long runs without a failure took.")
 
-KEPT = (RUNS, FAILURES, ATTEMPTS, LEVEL, UP, SINCE, LAST_RUN, INTERVAL)
-ALL = (*LAST, *LAST_INFO, *KEPT, INFO, LATENCY)
-
-Values = dict[str, Number]  # by the head of the line
-
-
-_HTTP_PHASES = tuple(zip(HTTP_DURATION.heads, _PHASES.values(), strict=True))
-_HTTP_FACTS: tuple[tuple[str, str, float], ...] = (
-    (HTTP_STATUS.heads[0], "http.status", 0),
-    (HTTP_LENGTH.heads[0], "http.content_length", -1),
-    (HTTP_BODY.heads[0], "http.bytes", 0),
-    (HTTP_REDIRECTS.heads[0], "http.redirects", 0),
-)
-_INSTANTS = (  # there or not, as the facts are
-    (HTTP_MODIFIED.heads[0], "http.last_modified"),
-    (CERT_EXPIRY.heads[0], "tls.not_after"),
-    (CHAIN_EXPIRY.heads[0], "tls.chain_not_after"),
-)
-
 _REGEX_FAILED = re.compile(r"(?:body|header [^ ]+) (?:does not match|matches) the regex ")
+_HTTP_VERSIONS = {"1.0": 1.0, "1.1": 1.1, "2": 2, "2.0": 2, "3": 3, "3.0": 3}
 
 
-def seen(type_: str, result: Result) -> Values:
-    """What a finished run says of its target, by line; nothing when our own side failed: it saw nothing."""
+def _fact(name: str, absent: float | None) -> Reader:
+    """A numeric fact, or what stands for none."""
+
+    def read(result: Result) -> float | None:
+        value = result.facts.get(name)
+        return absent if value is None or isinstance(value, str) else value + 0  # True is 1
+
+    return read
+
+
+def _phase(name: str) -> Reader:
+    return lambda result: result.phases.get(name, 0.0)
+
+
+def _ssl(result: Result) -> int:
+    return int(str(result.facts.get("http.url", "")).startswith("https:"))
+
+
+def _http_version(result: Result) -> float:
+    return _HTTP_VERSIONS.get(str(result.facts.get("http.version", "")).rpartition("/")[2], 0)
+
+
+def _regex(result: Result) -> int:
     failure = result.failure
-    if failure is not None and failure.kind is FailureKind.LOCAL:
-        return {}
-    facts = result.facts
-    family_ = facts.get("net.family", 0)
-    values: Values = {
-        SUCCESS.heads[0]: int(failure is None),
-        DURATION.heads[0]: number(result.duration),
-        DNS.heads[0]: number(result.phases.get("dns", 0.0)),
-        IP_PROTOCOL.heads[0]: 0 if isinstance(family_, str) else number(family_),
-    }
-    if type_ == "http":
-        _add_http(values, result)
-    for line, fact in _INSTANTS:
-        instant = facts.get(fact)
-        if instant is not None and not isinstance(instant, str):
-            values[line] = number(instant)
-    return values
+    if failure is None or failure.kind is not FailureKind.EXPECTATION:
+        return 0
+    return int(_REGEX_FAILED.match(failure.message) is not None)
 
 
-def _add_http(values: Values, result: Result) -> None:
-    phases, facts = result.phases, result.facts
-    for line, phase in _HTTP_PHASES:
-        values[line] = number(phases.get(phase, 0.0))
-    for line, fact, absent in _HTTP_FACTS:
-        value = facts.get(fact, absent)
-        values[line] = absent if isinstance(value, str) else number(value)
-    values[HTTP_SSL.heads[0]] = int(str(facts.get("http.url", "")).startswith("https:"))
-    values[HTTP_VERSION.heads[0]] = _http_version(facts.get("http.version"))
-    failure = result.failure
-    values[REGEX.heads[0]] = int(
-        failure is not None
-        and failure.kind is FailureKind.EXPECTATION
-        and _REGEX_FAILED.match(failure.message) is not None
-    )
+# How a run becomes the values of its lines: for each family, a function for each of its heads.
+EVERY: tuple[tuple[Family, tuple[Reader, ...]], ...] = (
+    (SUCCESS, (lambda result: int(result.failure is None),)),
+    (DURATION, (lambda result: result.duration,)),
+    (DNS, (_phase("dns"),)),
+    (IP_PROTOCOL, (_fact("net.family", 0),)),
+    (HTTP_MODIFIED, (_fact("http.last_modified", None),)),
+    (CERT_EXPIRY, (_fact("tls.not_after", None),)),
+    (CHAIN_EXPIRY, (_fact("tls.chain_not_after", None),)),
+)
+OF_HTTP: tuple[tuple[Family, tuple[Reader, ...]], ...] = (
+    (HTTP_DURATION, tuple(map(_phase, _PHASES.values()))),
+    (HTTP_STATUS, (_fact("http.status", 0),)),
+    (HTTP_LENGTH, (_fact("http.content_length", -1),)),
+    (HTTP_BODY, (_fact("http.bytes", 0),)),
+    (HTTP_REDIRECTS, (_fact("http.redirects", 0),)),
+    (HTTP_SSL, (_ssl,)),
+    (HTTP_VERSION, (_http_version,)),
+    (REGEX, (_regex,)),
+)
 
 
-def _http_version(version: Fact | None) -> Number:
-    text = str(version or "").rpartition("/")[2]
-    return text if text in {"1.0", "1.1", "2", "2.0", "3", "3.0"} else 0
+def tls_version(facts: Mapping[str, Fact]) -> str:
+    """The head of the line whose label is the TLS version of a run; "" without TLS."""
+    version = facts.get("tls.version")
+    return _tls_version(str(version)) if version else ""
 
 
-def seen_info(facts: Mapping[str, Fact], before: Mapping[str, str]) -> dict[str, str]:
-    """The lines, by name, whose labels a run saw; each without the check's own labels and value.
-
-    `before` is what the run before said: a certificate is written out once, and then seen a thousand times.
-    """
-    lines = {}
-    if version := facts.get("tls.version"):
-        lines[TLS_VERSION.name] = _tls_version(str(version))
-    if cipher := facts.get("tls.cipher"):
-        lines[TLS_CIPHER.name] = _tls_cipher(str(cipher))
-    if fingerprint := facts.get("tls.fingerprint"):
-        known = before.get(CHAIN_INFO.name, "")
-        same = known.startswith(f'{fingerprint}"', _FINGERPRINT_AT)
-        lines[CHAIN_INFO.name] = known if same else _chain(facts)
-    return lines
+def tls_cipher(facts: Mapping[str, Fact]) -> str:
+    """The head of the line whose label is the cipher of a run; "" without TLS."""
+    cipher = facts.get("tls.cipher")
+    return _tls_cipher(str(cipher)) if cipher else ""
 
 
 @lru_cache
@@ -184,5 +163,21 @@ _CHAIN_LABELS = {
 _FINGERPRINT_AT = len(f'{CHAIN_INFO.name}{{fingerprint_sha256="')
 
 
-def _chain(facts: Mapping[str, Fact]) -> str:
+def certificate(facts: Mapping[str, Fact], before: str) -> str:
+    """The head of the line whose labels are the certificate of a run; "" without one.
+
+    `before` is what this said last: a certificate is written out once, and then seen a thousand times.
+    """
+    fingerprint = facts.get("tls.fingerprint")
+    if not fingerprint:
+        return ""
+    if before.startswith(f'{fingerprint}"', _FINGERPRINT_AT):
+        return before
     return head(CHAIN_INFO.name, {label: str(facts.get(fact, "")) for label, fact in _CHAIN_LABELS.items()})
+
+
+ALL = (
+    *(family for family, _ in (*EVERY, *OF_HTTP)),
+    *(CHAIN_INFO, TLS_VERSION, TLS_CIPHER),
+    *(RUNS, FAILURES, ATTEMPTS, LEVEL, UP, SINCE, LAST_RUN, INTERVAL, INFO, LATENCY),
+)

@@ -12,6 +12,7 @@ from checks.core.units import format_duration
 from thresholds.base import Event, Level, Policy, State, Threshold, Transition, Verdict
 
 LAG = "loop.lag"  # the fact of a run during which our own event loop was blocked: for how many seconds
+_WORTH_MENTIONING = 0.1  # of a latency
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,12 @@ class Assessment:
     level: Level
     reason: str = ""
     counts: bool = True
+
+
+def truthful(result: Result) -> bool:
+    """Whether a run's latency may enter a percentile: our own lag can explain no part of it worth mentioning."""
+    lag = result.facts.get(LAG, 0.0)
+    return not isinstance(lag, (int, float)) or lag <= _WORTH_MENTIONING * result.duration
 
 
 def judge(policy: Policy, state: State, result: Result) -> Verdict:

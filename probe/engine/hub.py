@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
+from struct import Struct
 
 from checks.core.redact import Redactor
 from checks.core.result import Failure, FailureKind, Result
@@ -17,34 +17,31 @@ from thresholds.base import Event, Level, State, Transition, Verdict
 from thresholds.policy import judge
 
 _HISTORY = 40  # runs that a sparkline shows
+_RUN = Struct("<Bf")  # one of them: its level and how long it took, in s
+_NEW = State()
 
 
 class Watch:
     """One check as it stands: what the pages show of it."""
 
-    __slots__ = ("_durations", "_levels", "last", "planned", "state")
+    __slots__ = ("_runs", "last", "planned", "state")
 
     def __init__(self, planned: Planned, state: State) -> None:
         self.planned = planned
         self.state = state
         self.last: Verdict | None = None
-        self._levels = bytearray()
-        self._durations = array("f")
+        self._runs = b""  # a text of bytes is the smallest thing that holds them, and copied in no time
 
     @property
     def history(self) -> Sequence[tuple[Level, float]]:
-        return [(Level(level), duration) for level, duration in zip(self._levels, self._durations, strict=True)]
+        return [(Level(level), duration) for level, duration in _RUN.iter_unpack(self._runs)]
 
     def take(self, verdict: Verdict) -> None:
         self.state = verdict.state
         if verdict.result.provisional:
             return
         self.last = verdict
-        self._levels.append(verdict.level)
-        self._durations.append(verdict.result.duration)
-        if len(self._levels) > _HISTORY:
-            del self._levels[0]
-            del self._durations[0]
+        self._runs = self._runs[-_RUN.size * (_HISTORY - 1) :] + _RUN.pack(verdict.level, verdict.result.duration)
 
 
 class Hub:
@@ -86,7 +83,7 @@ class Hub:
         before, self._watches, self._config = self._watches, {}, config
         self._redact = Redactor(config.secrets)
         for name, planned in config.checks.items():
-            watch = before.get(name) or Watch(planned, known.get(name, State()))
+            watch = before.get(name) or Watch(planned, known.get(name, _NEW))
             watch.planned = planned
             self._watches[name] = watch
         for name, state in known.items():
@@ -101,7 +98,7 @@ class Hub:
         verdict = judge(watch.planned.policy, watch.state, result)
         watch.take(verdict)
         self._export((verdict,))
-        self._record(self._entry(verdict, watch.planned))
+        self._record(Entry(verdict) if verdict.transition is None else self._entry(verdict, watch.planned))
 
     def report(self, subject: str, level: Level, reason: str, *, never: str = "") -> None:
         """Say something about ourselves: `probe/<subject>` is UP, DEGRADED or DOWN. Told by the same routes.

@@ -45,7 +45,7 @@ class Recorder:
         self._told_early: set[str] = set()  # ids of notices that were handed on although they are not stored yet
         self._failing = False
         self.observe: Callable[[float], None] = lambda _seconds: None  # how long writing a batch took
-        self.pump: Pump[Item] = Pump(self._write, clock, errors=(StoreError,), size=size, keep=_precious)
+        self.pump: Pump[Item] = Pump(self._write, clock, errors=(StoreError,), size=size, urgent=_news, keep=_precious)
         self.pump.on_success = self._written
         self.pump.on_failure = self._failed
 
@@ -113,6 +113,11 @@ class Recorder:
             self._told_early.add(entry.notice.id)
         for receiver in entry.receivers:
             self._deliver(Delivery(entry.notice, receiver))
+
+
+def _news(item: Item) -> bool:
+    """Somebody waits for it: who is told once it is stored, or who would be told again after a crash."""
+    return isinstance(item, Delivery) or item.notice is not None
 
 
 def _precious(item: Item) -> bool:

@@ -2,25 +2,24 @@
 
 -- name: add_check
 INSERT INTO checks (name) VALUES ($1)
-ON CONFLICT (name) DO NOTHING
+ON CONFLICT (name) DO UPDATE SET name = excluded.name
+RETURNING id
 
 -- name: add_shape
 INSERT INTO shapes (digest, used_ms, body) VALUES ($1, $2, $3)
-ON CONFLICT (digest) DO UPDATE SET used_ms = excluded.used_ms
-WHERE excluded.used_ms > shapes.used_ms
+ON CONFLICT (digest) DO UPDATE SET
+    used_ms = CASE WHEN excluded.used_ms > shapes.used_ms THEN excluded.used_ms ELSE shapes.used_ms END
+RETURNING id
 
 -- name: add_result
 INSERT INTO results (
     check_id, at_ms, attempt, level, provisional, duration_us, shape_id, measured, kind, phase, message, reason
-) VALUES (
-    (SELECT id FROM checks WHERE name = $1), $2, $3, $4, $5, $6,
-    (SELECT id FROM shapes WHERE digest = $7), $8, $9, $10, $11, $12
-)
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT (check_id, at_ms, attempt) DO NOTHING
 
 -- One writer appends in the order in which things were judged; the wall clock, which may be set back, has no say.
 -- name: set_state
-INSERT INTO states (check_id, at_ms, body) VALUES ((SELECT id FROM checks WHERE name = $1), $2, $3)
+INSERT INTO states (check_id, at_ms, body) VALUES ($1, $2, $3)
 ON CONFLICT (check_id) DO UPDATE SET at_ms = excluded.at_ms, body = excluded.body
 
 -- name: add_transition
@@ -71,13 +70,14 @@ WHERE t.ended_ms = 0 OR t.ended_ms >= $1
 ORDER BY t.notice_seq, t.receiver
 
 -- name: results
-SELECT
-    r.at_ms, r.attempt, r.level, r.provisional, r.duration_us, r.measured, r.kind, r.phase, r.message, r.reason,
-    r.shape_id, s.body
-FROM results AS r JOIN shapes AS s ON s.id = r.shape_id
-WHERE r.check_id = (SELECT id FROM checks WHERE name = $1) AND r.at_ms >= $2 AND r.at_ms < $3
-ORDER BY r.at_ms DESC, r.attempt DESC
+SELECT at_ms, attempt, level, provisional, duration_us, measured, kind, phase, message, reason, shape_id
+FROM results
+WHERE check_id = (SELECT id FROM checks WHERE name = $1) AND at_ms >= $2 AND at_ms < $3
+ORDER BY at_ms DESC, attempt DESC
 LIMIT $4
+
+-- name: shapes
+SELECT id, body FROM shapes WHERE id IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 
 -- name: transitions_of_check
 SELECT c.name, t.at_ms, t.since_ms, t.level_before, t.level_after, t.event, t.incident, t.incident_since_ms, t.reason

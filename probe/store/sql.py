@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from probe.store import rows
 from probe.store.base import Delivery, Entry, Kept, Outcome, StoreError
+from probe.store.batch import Batch, Change, Known, Run
 from probe.store.rows import Row
+from probe.store.shapes import Mould, Shape, Splitter
+from probe.store.statements import SQL
+from probe.store.texts import to_text
 from thresholds.base import State, Transition
 
-Change = tuple[str, Sequence[Row]]  # a statement, and the values of each time that it is run
-
-_AT_ONCE = 50  # rows made or read between two turns of the event loop: about 1 ms
+_AT_ONCE = 100  # rows made or read between two turns of the event loop: about 1 ms
 _DAY = 86_400_000  # ms
-_SHAPES = 50_000  # that are remembered as stored
+_SHAPES = 16  # that are read at a time
 
 
 class Driver(Protocol):
@@ -28,6 +28,9 @@ class Driver(Protocol):
 
     async def write(self, changes: Sequence[Change]) -> Sequence[int]:
         """Make the changes in one transaction, on disk when this returns; how many rows each one touched."""
+
+    async def number(self, change: Change) -> Sequence[int]:
+        """Make a change in a transaction of its own; the id that its statement returns each time that it is run."""
 
     async def read(self, statement: str, values: Row = ()) -> Sequence[Sequence[Any]]:
         """All rows of one statement, as of its start. Never waits for a writer."""
@@ -38,102 +41,78 @@ class Driver(Protocol):
     async def close(self) -> None: ...
 
 
-def read_statements() -> Mapping[str, str]:
-    """The statements of queries.sql by name."""
-    text = Path(__file__).with_name("queries.sql").read_text(encoding="utf-8")
-    blocks = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
-    return {name: re.sub(r"^--.*\n", "", text, flags=re.MULTILINE).strip() for name, text in _pairs(blocks[1:])}
-
-
-def _pairs(items: Sequence[str]) -> Iterable[tuple[str, str]]:
-    return zip(items[::2], items[1::2], strict=True)
-
-
-SQL = read_statements()
-
-
-class Batch:
-    """The rows that entries become, by table. What is known to be stored is not written again."""
-
-    def __init__(self, names: set[str], shapes: Mapping[bytes, int], splitter: rows.Splitter) -> None:
-        self._known_names = names
-        self._known_shapes = shapes
-        self._splitter = splitter
-        self.names: dict[str, Row] = {}
-        self.shapes: dict[bytes, Row] = {}
-        self.used: dict[bytes, int] = {}  # by shape: Unix ms up to which it is in use
-        self._results: list[Row] = []
-        self._states: dict[str, Row] = {}  # the last entry of a check decides
-        self._transitions: list[Row] = []
-        self._notices: list[Row] = []
-        self._deliveries: list[Row] = []
-
-    def add(self, entry: Entry) -> None:
-        verdict = entry.verdict
-        check = verdict.result.check
-        if check not in self._known_names:
-            self.names[check] = (rows.to_text(check),)
-        mould, measured = self._splitter.split(verdict.result)
-        self._use(mould, verdict.result.at_ms)
-        self._results.append(rows.result_row(verdict, mould.digest, measured))
-        self._states[check] = rows.state_row(verdict)
-        if verdict.transition is not None:
-            self._transitions.append(rows.transition_row(verdict.transition))
-        if entry.notice is not None:
-            self._notices.append(rows.notice_row(entry.notice))
-            self._deliveries += [(entry.notice.id, rows.to_text(receiver)) for receiver in entry.receivers]
-
-    def _use(self, mould: rows.Mould, at_ms: int) -> None:
-        digest = mould.digest
-        used_ms = self.used.get(digest) or self._known_shapes.get(digest)
-        if used_ms is None or at_ms > used_ms + _DAY:
-            self.used[digest] = at_ms
-            self.shapes[digest] = (digest, at_ms, mould.body)
-
-    def changes(self) -> list[Change]:
-        tables: Sequence[tuple[str, Sequence[Row]]] = (
-            ("add_check", list(self.names.values())),
-            ("add_shape", list(self.shapes.values())),
-            ("add_result", self._results),
-            ("set_state", list(self._states.values())),
-            ("add_transition", self._transitions),
-            ("add_notice", self._notices),
-            ("owe_delivery", self._deliveries),
-        )
-        return [(SQL[name], changed) for name, changed in tables if changed]
-
-
 class SqlStore:
     """probe.store.base.Store over a driver."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
-        self._splitter = rows.Splitter()
-        self._names: set[str] = set()  # checks that are surely stored
-        self._shapes: dict[bytes, int] = {}  # shapes that are surely stored, and their `used_ms`
+        self._splitter = Splitter()
+        self._known: dict[str, Known] = {}  # by check
+        self._changing = asyncio.Lock()  # what is known to be stored, and what is stored
 
     async def append(self, entries: Sequence[Entry]) -> None:
         if not entries:
             return
-        batch = Batch(self._names, self._shapes, self._splitter)
-        for index, entry in enumerate(entries, start=1):
-            batch.add(entry)
+        async with self._changing:
+            try:
+                await self._append(entries)
+            except BaseException:
+                self._forget()  # the file may come back as another one, without what we took for stored
+                raise
+
+    async def _append(self, entries: Sequence[Entry]) -> None:
+        runs, strangers = await self._split(entries)
+        if strangers:
+            await self._introduce(strangers)
+        batch = Batch()
+        for index, (entry, check, mould) in enumerate(runs, start=1):
+            batch.add(entry, check, mould)
             if index % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-        try:
-            await self._driver.write(batch.changes())
-        except StoreError:
-            # The file may come back as another one, without what we took for stored.
-            self._names.clear()
-            self._shapes.clear()
-            raise
-        self._remember(batch)
+        await self._driver.write(batch.changes())
+        batch.written()
 
-    def _remember(self, batch: Batch) -> None:
-        self._names.update(batch.names)
-        if len(self._shapes) > _SHAPES:
-            self._shapes.clear()
-        self._shapes.update(batch.used)
+    async def _split(self, entries: Sequence[Entry]) -> tuple[list[Run], list[Run]]:
+        """The check and the shape of each run; and those runs again of which either is not known to be stored."""
+        runs, strangers = [], []
+        for index, entry in enumerate(entries, start=1):
+            result = entry.verdict.result
+            check = self._known.get(result.check)
+            if check is None:
+                check = self._known[result.check] = Known()
+            check.mould = mould = self._splitter.mould(result, check.mould)
+            run = (entry, check, mould)
+            runs.append(run)
+            if not check.id or not mould.id or result.at_ms > mould.used_ms + _DAY:
+                strangers.append(run)
+            if index % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return runs, strangers
+
+    async def _introduce(self, strangers: Sequence[Run]) -> None:
+        """Store the names and shapes that are new, and learn their ids: rows then need not look them up."""
+        checks = {check: entry.verdict.result.check for entry, check, _ in strangers if not check.id}
+        moulds: dict[Mould, int] = {}  # Unix ms of the last use
+        for entry, _, mould in strangers:
+            moulds[mould] = max(entry.verdict.result.at_ms, moulds.get(mould, 0))
+        if checks:
+            numbers = await self._driver.number((SQL["add_check"], [(to_text(name),) for name in checks.values()]))
+            for check, number in zip(checks, numbers, strict=True):
+                check.id = number
+        bodies: list[Row] = []
+        for index, (mould, at_ms) in enumerate(moulds.items(), start=1):
+            digest, body = mould.stored()
+            bodies.append((digest, at_ms, body))
+            if index % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        for (mould, at_ms), number in zip(
+            moulds.items(), await self._driver.number((SQL["add_shape"], bodies)), strict=True
+        ):
+            mould.id, mould.used_ms = number, at_ms
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self._splitter.forget()
 
     async def states(self) -> Mapping[str, State]:
         found = await self._driver.read(SQL["states"])
@@ -165,28 +144,43 @@ class SqlStore:
             return [rows.delivery(row) for row in found]
 
     async def results(self, check: str, since_ms: int, until_ms: int, limit: int) -> Sequence[Kept]:
-        found = await self._driver.read(SQL["results"], (rows.to_text(check), since_ms, until_ms, limit))
-        shapes: dict[int, rows.Shape] = {}
-        results = []
-        for index, row in enumerate(reversed(found), start=1):
+        found = await self._driver.read(SQL["results"], (to_text(check), since_ms, until_ms, limit))
+        shapes = await self._shapes({row[-1] for row in found})
+        results: list[Kept] = []
+        for start in range(len(found), 0, -_AT_ONCE):
             with _legible():
-                results.append(rows.kept(check, row, shapes))
-            if index % _AT_ONCE == 0:
-                await asyncio.sleep(0)
+                results += rows.kept(check, found[max(0, start - _AT_ONCE) : start][::-1], shapes)
+            await asyncio.sleep(0)
         return results
+
+    async def _shapes(self, ids: set[int]) -> Mapping[int, Shape]:
+        """Shapes by id; read apart from the results, of which thousands have the same."""
+        shapes: dict[int, Shape] = {}
+        wanted = sorted(ids)
+        for start in range(0, len(wanted), _SHAPES):
+            some = wanted[start : start + _SHAPES]
+            found = await self._driver.read(SQL["shapes"], (*some, *[some[0]] * (_SHAPES - len(some))))
+            with _legible():
+                shapes.update((number, rows.shape(body)) for number, body in found)
+        return shapes
 
     async def transitions(self, check: str | None, since_ms: int, until_ms: int, limit: int) -> Sequence[Transition]:
         if check is None:
             found = await self._driver.read(SQL["transitions_of_all"], (since_ms, until_ms, limit))
         else:
-            values = (rows.to_text(check), since_ms, until_ms, limit)
+            values = (to_text(check), since_ms, until_ms, limit)
             found = await self._driver.read(SQL["transitions_of_check"], values)
         with _legible():
             return [rows.transition(row) for row in reversed(found)]
 
     async def forget(self, checks: Sequence[str]) -> None:
-        if checks:
-            await self._driver.write([(SQL["forget_state"], [(rows.to_text(check),) for check in checks])])
+        if not checks:
+            return
+        async with self._changing:
+            await self._driver.write([(SQL["forget_state"], [(to_text(check),) for check in checks])])
+            for check in checks:
+                if check in self._known:
+                    self._known[check].state = None
 
     async def prune(self, before_ms: int, limit: int) -> int:
         return await self._prune((SQL["prune_results"], [(before_ms, limit)]), limit)
@@ -195,7 +189,10 @@ class SqlStore:
         return await self._prune((SQL["prune_oldest_results"], [(limit,)]), limit)
 
     async def _prune(self, change: Change, limit: int) -> int:
-        deleted, _shapes = await self._driver.write([change, (SQL["prune_shapes"], [(limit,)])])
+        async with self._changing:
+            deleted, shapes = await self._driver.write([change, (SQL["prune_shapes"], [(limit,)])])
+            if shapes:
+                self._forget()  # one of them may come back, under another id
         await self._driver.size(shrink=True)
         return deleted
 

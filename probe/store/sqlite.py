@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import os
-import re
 import sqlite3
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
 
 from probe.store.base import Store, StoreError
+from probe.store.batch import Change
 from probe.store.faults import explain, full, passing
 from probe.store.lock import take
 from probe.store.migrate import MIGRATIONS, load, migrate
 from probe.store.rows import Row
-from probe.store.sql import Change, SqlStore
+from probe.store.sql import SqlStore
+from probe.store.writer import Writer, numbered, run
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ _STEP = 512  # pages given back to the disk at a time: 2 MiB
 _RETRY_INTERRUPT = 0.005  # s
 
 # synchronous: an alert that was told must not be forgotten when the machine loses power.
-# wal_autocheckpoint: every check has a page of its own that each of its runs changes; 16 MiB of log are copied into the
+# wal_autocheckpoint: every check has a page of its own that each of its runs changes; 64 MiB of log are copied into the
 # file at a time, a page that changed often only once. secure_delete: Debian's default overwrites what is deleted.
 _WRITER = (
     "PRAGMA synchronous = FULL",
@@ -43,7 +43,7 @@ _WRITER = (
     "PRAGMA cache_size = -32768",
     "PRAGMA temp_store = MEMORY",
     "PRAGMA secure_delete = OFF",
-    "PRAGMA wal_autocheckpoint = 4096",
+    "PRAGMA wal_autocheckpoint = 16384",
     "PRAGMA journal_size_limit = 67108864",
 )
 _READER = ("PRAGMA cache_size = -8192", "PRAGMA temp_store = MEMORY")
@@ -80,7 +80,7 @@ class SqliteDriver:
         self._patience = patience
         self._migrations = load(migrations)
         self._lock: int | None = None
-        self._writer: aiosqlite.Connection | None = None
+        self._writer: Writer | None = None
         self._reader: aiosqlite.Connection | None = None
         self._file: tuple[int, int] | None = None  # device and inode of what the writer has open
         self._writing = asyncio.Lock()  # taken before _reading, where both are
@@ -100,37 +100,32 @@ class SqliteDriver:
             raise
 
     async def write(self, changes: Sequence[Change]) -> Sequence[int]:
+        return await self._transact(lambda connection: [run(connection, *change) for change in changes])
+
+    async def number(self, change: Change) -> Sequence[int]:
+        statement, rows = numbered(change[0]), change[1]
+        return await self._transact(
+            lambda connection: [int(connection.execute(statement, row).fetchone()[0]) for row in rows]
+        )
+
+    async def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
         async with self._writing:
             await self._look_for_file()
+            writer = self._writer or await self._open_writer()
             try:
-                return await self._transact(self._writer or await self._open_writer(), changes)
+                return await _stoppable(writer, writer.transact(work))
             except sqlite3.Error as error:
                 if not passing(error):
                     await self._drop_writer()
-                elif full(error) and self._writer is not None:
-                    await _empty_log(self._writer)
+                elif full(error):
+                    await _empty_log(writer)
                 raise explain(self.path, error) from error
-
-    async def _transact(self, writer: aiosqlite.Connection, changes: Sequence[Change]) -> Sequence[int]:
-        try:
-            await _stoppable(writer, writer.execute("BEGIN IMMEDIATE"))
-            touched = []
-            for statement, rows in changes:
-                cursor = await _stoppable(writer, writer.executemany(_numbered(statement), rows))
-                touched.append(cursor.rowcount)
-            await _stoppable(writer, writer.execute("COMMIT"))
-        except BaseException:
-            # In the queue of the writer's thread at once: even if we are cancelled again, it precedes the next write.
-            with contextlib.suppress(sqlite3.Error):
-                await writer.rollback()
-            raise
-        return touched
 
     async def read(self, statement: str, values: Row = ()) -> Sequence[Sequence[Any]]:
         async with self._reading:
             try:
                 reader = self._reader or await self._open_reader()
-                return list(await _stoppable(reader, reader.execute_fetchall(_numbered(statement), values)))
+                return list(await _stoppable(reader, reader.execute_fetchall(numbered(statement), values)))
             except sqlite3.Error as error:
                 if not passing(error):
                     await self._drop_reader()
@@ -190,11 +185,12 @@ class SqliteDriver:
         await self._drop_writer()
         raise StoreError(f"{self.path}: the file was moved or deleted while in use; a new one is begun")
 
-    async def _open_writer(self) -> aiosqlite.Connection:
+    async def _open_writer(self) -> Writer:
         if self._lock is None:
             raise StoreError(f"{self.path}: the store is closed")
-        writer = await self._connect("rwc")
+        writer = Writer(self._connector("rwc"), 1)
         try:
+            await writer
             await self._prepare(writer)
             self._file = _identity(self.path)
         except BaseException as error:
@@ -231,28 +227,22 @@ class SqliteDriver:
     async def _open_reader(self) -> aiosqlite.Connection:
         if self._lock is None:
             raise StoreError(f"{self.path}: the store is closed")
-        self._reader = reader = await self._connect("ro")
+        try:
+            self._reader = reader = await aiosqlite.Connection(self._connector("ro"), 1)
+        except sqlite3.Error as error:
+            raise explain(self.path, error) from error
         for pragma in _READER:
             await reader.execute_fetchall(pragma)
         return reader
 
-    async def _connect(self, mode: str) -> aiosqlite.Connection:
+    def _connector(self, mode: str) -> Callable[[], sqlite3.Connection]:
         uri = f"{self.path.as_uri()}?mode={mode}"
-        try:
-            return await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=self._patience)
-        except sqlite3.Error as error:
-            raise explain(self.path, error) from error
+        return lambda: sqlite3.connect(uri, uri=True, isolation_level=None, timeout=self._patience)
 
 
 def _identity(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_dev, found.st_ino
-
-
-@functools.cache
-def _numbered(statement: str) -> str:
-    """`$1` as SQLite writes it; there `$1` would be a name."""
-    return re.sub(r"\$(\d)", r"?\1", statement)
 
 
 async def _number(connection: aiosqlite.Connection, statement: str) -> int:

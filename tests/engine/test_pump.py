@@ -154,3 +154,70 @@ async def test_a_hurry_cuts_the_pause_after_a_failure_short(disk: Disk, clock: F
     await draining
     task.cancel()
     assert disk.written == [1]
+
+
+async def test_results_linger_for_company_and_news_hurry_them(disk: Disk, clock: FakeClock) -> None:
+    pump = pump_to(disk, clock, linger=1.0, urgent=lambda item: item > 100)
+    task = await running(pump)
+    pump.offer(1)
+    await clock.advance(0.9)
+    assert disk.written == []
+    pump.offer(101)
+    await clock.advance(0.06)
+    assert disk.written == [1, 101]
+    pump.offer(2)
+    await clock.advance(0.9)
+    assert disk.written == [1, 101]  # the hurry is over
+    await clock.advance(0.2)
+    task.cancel()
+    assert disk.written == [1, 101, 2]
+
+
+async def test_an_outage_of_many_is_one_batch(disk: Disk, clock: FakeClock) -> None:
+    pump = pump_to(disk, clock, urgent=lambda _item: True)
+    sizes: list[int] = []
+    pump.on_success = lambda batch: sizes.append(len(batch))
+    task = await running(pump)
+    for item in range(100):
+        pump.offer(item)
+        await clock.advance(0.0004)
+    await clock.advance(1)
+    task.cancel()
+    assert sizes == [100]
+
+
+async def test_a_full_batch_does_not_linger(disk: Disk, clock: FakeClock) -> None:
+    pump = pump_to(disk, clock, linger=3600.0, batch=10)
+    task = await running(pump)
+    pump.offer(0)
+    await clock.advance(0.1)
+    assert disk.written == []
+    for item in range(1, 10):
+        pump.offer(item)
+    await clock.advance(0.1)
+    task.cancel()
+    assert disk.written == list(range(10))
+
+
+async def test_what_has_lingered_behind_a_batch_is_written_at_once(disk: Disk, clock: FakeClock) -> None:
+    """Whoever waits for the last of many must not wait for another second with each batch."""
+    pump = pump_to(disk, clock, linger=3600.0, batch=10)
+    task = await running(pump)
+    pump.offer(0)
+    await clock.advance(0.1)
+    for item in range(1, 25):
+        pump.offer(item)
+    await clock.advance(0.1)
+    task.cancel()
+    assert disk.written == list(range(25))
+
+
+async def test_news_do_not_cut_the_pause_after_a_failure_short(disk: Disk, clock: FakeClock) -> None:
+    pump = pump_to(disk, clock, urgent=lambda _item: True)
+    task = await running(pump)
+    disk.full = True
+    for item in range(100):
+        pump.offer(item)
+        await clock.advance(0.5)
+    task.cancel()
+    assert pump.failures <= 14  # in 50 s: 0.5, 1, 2, 5, then every 10 s

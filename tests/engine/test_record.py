@@ -14,6 +14,7 @@ from probe.engine.record import Recorder
 from probe.store.base import Delivery, Entry, Outcome
 from probe.store.sql import SqlStore
 from probe.store.sqlite import SqliteDriver
+from tests.conftest import FakeClock
 from tests.engine.test_deliver import notice
 from thresholds.base import Event, Level, State, Transition, Verdict
 
@@ -154,3 +155,23 @@ async def test_a_write_that_hangs_silences_nobody(desk: Desk, monkeypatch: pytes
     assert desk.delivered == ["a to chat"]
     assert desk.trouble[-1] == ""
     assert await desk.kept("a") == 1
+
+
+async def test_results_wait_for_company_and_people_do_not(driver: SqliteDriver, clock: FakeClock) -> None:
+    told: list[str] = []
+    store = SqlStore(driver)
+    recorder = Recorder(store, clock, lambda delivery: told.append(delivery.receiver), lambda _trouble: None)
+    task = asyncio.create_task(recorder.pump.run())
+    recorder.record(entry("a"))
+    await clock.advance(0.5)
+    assert len(recorder.pump) == 1
+    recorder.record(entry("b", "chat"))
+    await clock.advance(0.1)
+    await eventually(lambda: told == ["chat"])
+    assert len(await store.results("a", 0, 1 << 60, 10)) == 1
+    recorder.settle(Delivery(notice("opened", "b@1"), "chat", Outcome.DELIVERED))
+    await clock.advance(0.1)  # written down at once, too: a crash would have it sent again
+    async with asyncio.timeout(20):
+        while await store.pending():
+            await asyncio.sleep(0.01)
+    task.cancel()

@@ -20,10 +20,11 @@ from checks.core.base import CheckSpec, ExpectationError
 from checks.core.expect import HttpExpect, judge_body
 from checks.core.result import Failure, FailureKind, Result
 from exporters import families
-from exporters.exposition import escaped, number
+from exporters.exposition import escaped, number, written
 from exporters.prometheus import CheckSeries, check_labels, exposition, label_name, negotiate
 from tests.conftest import FakeClock
 from thresholds.base import Level, State, Verdict
+from thresholds.policy import LAG
 
 NOW = 1_700_000_000_000
 READERS: dict[bool, Callable[[str], Iterable[Metric]]] = {False: read_text, True: read_openmetrics}
@@ -238,6 +239,14 @@ def test_the_histogram_counts_runs_without_a_failure():
     assert value(series, "probe_check_run_duration_seconds_sum") == pytest.approx(sum(durations))
 
 
+@pytest.mark.parametrize(("lag", "counted"), [(0.02, 2), (0.05, 1), (0.5, 1)])
+def test_a_latency_that_our_own_lag_could_explain_enters_no_percentile(lag, counted):
+    facts: dict[str, Any] = {**FACTS, LAG: lag}
+    series = fed(good(duration=0.3), good(duration=0.3, **facts))
+    assert value(series, "probe_check_run_duration_seconds_count") == counted
+    assert values(series, "probe_check_runs_total", "level")["up"] == 2
+
+
 def test_what_the_last_run_saw_ends_when_runs_stop():
     clock = FakeClock(NOW)
     series = CheckSeries(clock.now_ms)
@@ -339,11 +348,50 @@ def test_a_reload_while_a_scrape_is_sent_leaves_it_whole():
     checks = {f"c{n}": one for n in range(100) for one in configured(f"c{n}").values()}
     series = fed(*(good(name) for name in checks), checks=checks)
     chunks = exposition(series, CollectorRegistry(), openmetrics=True)
-    begun = [next(chunks)]
+    begun = [next(chunks) for _ in range(3)]
     series.set_checks(configured("c1"))
     whole = b"".join([*begun, *chunks]).decode()
     (runs,) = (metric for metric in READERS[True](whole) if metric.name == "probe_check_attempts")
     assert len(runs.samples) == 100
+
+
+def test_a_scrape_shows_one_run_of_a_check_whatever_comes_in_meanwhile():
+    series = fed(good(duration=0.25))
+    chunks = exposition(series, CollectorRegistry(), openmetrics=True)
+    begun = [next(chunk for chunk in chunks if chunk)]
+    series.record([bad(FailureKind.CONNECT, "refused")])
+    whole = b"".join([*begun, *chunks]).decode()
+    read = {metric.name: metric.samples[0].value for metric in READERS[True](whole)}
+    assert (read["probe_success"], read["probe_duration_seconds"], read["probe_http_status_code"]) == (1, 0.25, 200)
+    assert read["probe_check_attempts"] == 1
+    assert value(series, "probe_success") == 0
+
+
+def test_a_first_scrape_gives_others_a_turn_while_labels_are_written():
+    checks = {f"c{n}": one for n in range(1000) for one in configured(f"c{n}").values()}
+    series = fed(checks=checks)
+    turns = sum(not chunk for chunk in series.render(openmetrics=False))
+    assert turns >= 1000 / 25
+    assert sum(not chunk for chunk in series.render(openmetrics=False)) < turns  # they are kept
+
+
+def test_values_stand_beside_their_own_check_where_others_have_none():
+    checks = {**configured("a"), **configured("b", type="tcp"), **configured("c"), **configured("d")}
+    series = fed(good("a", duration=1, **HTTP_FACTS), good("b", **TCP_FACTS), good("c", duration=3), checks=checks)
+    assert values(series, "probe_ssl_earliest_cert_expiry") == {"c": 1_710_000_000}
+    assert values(series, "probe_http_status_code") == {"a": 200, "c": 200}
+    assert values(series, "probe_duration_seconds") == {"a": 1, "b": 0.3, "c": 3}
+    assert values(series, "probe_check_up") == {"a": 1, "b": 1, "c": 1}
+    assert values(series, "probe_tls_cipher_info") == {"c": 1}
+    assert values(series, "probe_check_run_duration_seconds_sum") == {"a": 1, "b": 0.3, "c": 3, "d": 0}
+
+
+def test_labels_that_change_with_a_reload_show_in_the_next_scrape():
+    series = fed(good())
+    assert 'tier="1"' not in text(series)
+    series.set_checks(configured(labels={"tier": "1"}, owner="team-cart"))
+    assert values(series, "probe_success", "tier") == {"1": 1}
+    assert values(series, "probe_check_info", "owner") == {"team-cart": 1}
 
 
 def test_openmetrics_names_types_and_units():
@@ -401,6 +449,12 @@ def test_no_label_can_break_the_scrape(text):
 
 def test_a_label_of_any_length_is_bounded():
     assert len(escaped("x" * 100_000)) == 1024
+
+
+def test_many_numbers_are_written_as_each_of_them_would_be():
+    numbers = [0, 1, -3, 2**53, 0.0, -0.0, 0.1, 1e-7, 1e22, 1.7e9, 1 / 3, 5e-324, math.pi]
+    assert [float(word) for word in written(numbers).split(",")] == numbers
+    assert written([1, math.nan, math.inf, -math.inf, 0.5]) == "1,NaN,+Inf,-Inf,0.5"
 
 
 @pytest.mark.parametrize(

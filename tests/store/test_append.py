@@ -234,3 +234,32 @@ async def test_a_row_of_another_version_is_one_clear_line(store: Store) -> None:
         await store.states()
     with pytest.raises(StoreError, match="cannot read"):
         await _kept(store)
+
+
+async def test_a_state_that_stays_is_not_written_again(store: Store) -> None:
+    state = State(Level.UP, AT_MS, Level.UP, AT_MS)
+    await store.append([Entry(Verdict(result(), Level.UP, "", state))])
+    assert isinstance(store, SqlStore)
+    other = '{"level":1,"since_ms":7}'
+    await store._driver.write([("UPDATE states SET body = $1", [(other,)])])
+    await store.append([Entry(Verdict(result(at_ms=AT_MS + 1), Level.UP, "", state))])
+    assert (await store.states())["shop/home"].since_ms == 7
+    await store.append([Entry(Verdict(result(at_ms=AT_MS + 2), Level.UP, "", replace(state)))])
+    assert (await store.states())["shop/home"] == state
+
+
+async def test_a_forgotten_state_is_written_again_although_it_stayed(store: Store) -> None:
+    state = State(Level.UP, AT_MS, Level.UP, AT_MS)
+    await store.append([Entry(Verdict(result(), Level.UP, "", state))])
+    await store.forget(["shop/home"])
+    await store.append([Entry(Verdict(result(at_ms=AT_MS + 1), Level.UP, "", state))])
+    assert await store.states() == {"shop/home": state}
+
+
+async def test_a_state_whose_batch_failed_is_written_with_the_next(store: Store) -> None:
+    state = State(Level.DOWN, AT_MS, Level.DOWN, AT_MS)
+    broken = Entry(Verdict(replace(result(), at_ms=2**63), Level.DOWN, "", state))
+    with pytest.raises(OverflowError):
+        await store.append([broken])
+    await store.append([Entry(Verdict(result(), Level.DOWN, "", state))])
+    assert await store.states() == {"shop/home": state}
