@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
-import resource
 import threading
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from prometheus_client import CollectorRegistry
 
-from checks.core.net import Net
 from checks.core.redact import Redactor
 from checks.core.result import Result
 from checks.core.units import format_duration
@@ -27,17 +24,20 @@ from exporters.post import open_post
 from exporters.prometheus import CheckSeries, exposition
 from probe.clock import Clock, SystemClock
 from probe.config import ConfigError, Problem, load
-from probe.config.model import Config, NetworkSettings
+from probe.config.model import Config
+from probe.engine.capacity import objection
 from probe.engine.deliver import Deliverer, Desk
-from probe.engine.engine import Engine
 from probe.engine.hub import Hub
-from probe.engine.lag import LagMeter
 from probe.engine.metrics import OwnMetrics
 from probe.engine.notices import SELF
+from probe.engine.orders import Rules
+from probe.engine.place import WORKER, Ears
+from probe.engine.probing import Probing, cores, rules_of
+from probe.engine.process import settle
 from probe.engine.record import Recorder
+from probe.engine.report import report
 from probe.engine.retention import Janitor
-from probe.engine.runner import Runner
-from probe.engine.seats import Seats
+from probe.engine.vitals import Vitals
 from probe.store.base import Delivery, StoreError
 from probe.store.sqlite import open_store
 from probe.web.app import make_app, serve
@@ -51,7 +51,6 @@ _READING = 60.0  # s for reading a configuration again
 _LOOK = 30.0  # s between two looks for checks that cannot be judged
 _BLIND = 300_000  # ms without a judgement that are worth an alert
 _FIXED = ("instance", "host", "port", "store")  # what a reload leaves as it is
-_SPARE = 256  # file descriptors that are not for probes: the database, pages, alerts
 
 
 class Service:
@@ -67,7 +66,7 @@ class Service:
         self._store_trouble = ""
         self._reloading = asyncio.Lock()
         self._reload_wanted = asyncio.Event()
-        self.alerts_sent = self.alerts_failed = self.runs = self.missed = 0  # since the start
+        self.alerts_sent = self.alerts_failed = self.runs = 0  # since the start
         self._series = CheckSeries(self._clock.now_ms)
         self.registry = CollectorRegistry()
         self.own = OwnMetrics(self.registry)
@@ -107,14 +106,8 @@ class Service:
         self._pending = await self._store.pending()
         told = _told_by_incident((*self._told, *self._pending))
         self.board = Hub(config, clock, self._recorder.record, self._series.record, states, told)
-        self._lag = LagMeter(clock, self.own.loop_lag.observe)
-        net = await stack.enter_async_context(_open_net(config.network))
-        self._runner = Runner(net, clock, self._lag, self.redact)
-        network = config.network
-        self._seats = Seats(_most_at_once(), rate=network.rate, concurrent=network.concurrent)
-        self._engine = Engine(self._runner, self._seats, clock, self._ran, self)
+        self._probing = Probing(clock, Ears(self._ran, self.board.report, self._seen_ms))
         self._janitor = Janitor(self._store, clock, config.retention, self.own.store_size.set)
-        self._stack = stack
         self._observe()
         self._clear_own(config)
         await self._forget(states)
@@ -124,11 +117,12 @@ class Service:
         own, pump = self.own, self._recorder.pump
         own.watch_queue("store", lambda: len(pump), lambda: pump.dropped)
         own.watch_receivers(self._deliverer.waiting, self._clock.now_ms)
-        own.runs_in_flight.set_function(lambda: self._seats.taken)
+        own.watch_processes(self.vitals)
 
     def _clear_own(self, config: Config) -> None:
         """What is right again for certain: the store is open, the configuration is read, some receivers are gone."""
-        for subject in ("store", "config", *_gone(self.board, config)):
+        workers = [subject for subject in self.board.own_states() if subject.startswith(WORKER)]
+        for subject in ("store", "config", *workers, *_gone(self.board, config)):
             self.board.report(subject, Level.UP, "")
 
     async def _forget(self, states: Mapping[str, State]) -> None:
@@ -153,20 +147,19 @@ class Service:
             jobs = {
                 "store": self._recorder.pump.run(),
                 "couriers": self._deliverer.run(),
-                "lag": self._lag.run(),
-                "engine": self._engine.run(),
+                "probing": self._probing.run(),
                 "retention": self._janitor.run(),
                 "reload": self._reload_when_wanted(),
                 "lookout": self._look_out(),
             }
             running = [tasks.create_task(job, name=name) for name, job in jobs.items()]
-            await asyncio.sleep(0)  # each has begun: the engine and the couriers take what comes next
+            await asyncio.sleep(0)  # each has begun: the probers and the couriers take what comes next
             self._deliverer.configure(self.config.receivers, self._told)
             for delivery in self._pending:
                 self._deliverer.accept(delivery)
-            self._engine.plan(planned.spec for planned in self.config.checks.values())
+            await self._plan(rules_of(self.config))
             self._phase = ""
-            gc.freeze()  # what was loaded stays: collections that walk it again and again would block the loop
+            settle()
             self.started.set()
             log.info("%d checks run; pages at %s", len(self.config.checks), self.address)
             await stop.wait()
@@ -178,7 +171,7 @@ class Service:
         """No new runs; what was seen is stored, what is being said is said. Each step is bounded."""
         self._phase = "stopping"
         log.info("stopping")
-        await _within(self._engine.stop(), "runs under way")
+        await _within(self._probing.stop(), "runs under way")
         await _within(self._recorder.pump.drain(), "results not stored")
         await _within(self._deliverer.flush(), "alerts not sent; they are after the next start")
         await _within(self._recorder.pump.drain(), "deliveries not written down")
@@ -192,6 +185,10 @@ class Service:
         for chunk in exposition(self._series, self.registry, openmetrics=openmetrics):
             yield chunk
             await asyncio.sleep(0)  # a scrape never stalls a probe
+
+    def report(self) -> Mapping[str, Any]:
+        """How the service does, as plain values."""
+        return report(self.own)
 
     def reload_soon(self) -> None:
         """For signals: the reload happens in a task of its own, and says in the log what came of it."""
@@ -237,9 +234,6 @@ class Service:
                 log.warning("a change of %s takes a restart", {"host": "listen", "port": "listen"}.get(key, key))
         # Receivers know incidents by the instance: it must not change between a beginning and its end.
         self.config = config = replace(config, **{key: getattr(before, key) for key in _FIXED})
-        if config.network != before.network:
-            self._runner.net = await self._stack.enter_async_context(_open_net(config.network))
-            self._seats.limit(config.network.rate, config.network.concurrent)
         with contextlib.suppress(StoreError):  # then a receiver that comes back does not know what it was told before
             self._told = await self._store.told(self._clock.now_ms() - _TOLD_BACK)
         self._deliverer.configure(config.receivers, self._told)
@@ -247,7 +241,14 @@ class Service:
         self._apply(config)
         for subject in ("config", *_gone(self.board, config)):
             self.board.report(subject, Level.UP, "")
-        self._engine.plan(planned.spec for planned in config.checks.values())
+        rules = rules_of(config)
+        await self._plan(replace(rules, secrets=before.secrets | rules.secrets))
+
+    async def _plan(self, rules: Rules) -> None:
+        if lack := objection(self.config, cores()):
+            log.warning("%s", lack)
+        specs = (planned.spec for planned in self.config.checks.values())
+        await self._probing.plan(specs, rules, self.config.workers)
 
     # What the terminal shows.
 
@@ -257,20 +258,27 @@ class Service:
 
     @property
     def lag(self) -> float:
-        return self._lag.recent
+        """Seconds by which the slowest of our processes lags."""
+        return max(one.lag for one in self.vitals())
 
-    # What the engine, the store and the couriers tell.
+    @property
+    def missed(self) -> int:
+        return sum(one.missed for one in self.vitals())
 
-    def late(self, seconds: float) -> None:
-        self.own.late(seconds)
+    def vitals(self) -> Sequence[Vitals]:
+        """How our processes do, the service first."""
+        return self._probing.vitals()
 
-    def skipped(self, runs: int) -> None:
-        self.missed += runs
-        self.own.skipped(runs)
+    # What the probers, the store and the couriers tell.
 
     def _ran(self, result: Result) -> None:
         self.runs += 1
         self.board.emit(result)
+
+    def _seen_ms(self, check: str) -> int:
+        """When the last run of a check began that a result came from; 0 for none."""
+        view = self.board.view(check)
+        return view.last.result.at_ms if view is not None and view.last is not None else 0
 
     def _settle(self, delivery: Delivery) -> None:
         self._recorder.settle(delivery)
@@ -296,28 +304,10 @@ class Service:
         self.board.report(f"receiver/{receiver}", Level.DEGRADED, why, never=receiver)
 
 
-@contextlib.asynccontextmanager
-async def _open_net(settings: NetworkSettings) -> AsyncIterator[Net]:
-    net = Net(deny=settings.deny, allow=settings.allow, nameservers=settings.resolvers)
-    try:
-        yield net
-    finally:
-        await net.close()
-
-
 def _gone(board: Hub, config: Config) -> Sequence[str]:
     """What is said of receivers that are no longer configured."""
     said = [subject for subject in board.own_states() if subject.startswith("receiver/")]
     return [subject for subject in said if subject.removeprefix("receiver/") not in config.receivers]
-
-
-def _most_at_once() -> int:
-    """Raise the limit of open files as far as it goes; how many probes then fit at once."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # some systems refuse "unlimited"
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        soft = hard
-    return max(16, soft - _SPARE)
 
 
 def _told_by_incident(deliveries: Sequence[Delivery]) -> Mapping[str, Sequence[str]]:

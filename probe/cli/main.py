@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,9 +40,10 @@ def run(config: Path, *, plain: bool) -> None:
     On a terminal a live table shows every check, worst first. Exit code 0 after a clean end, 2 for a configuration that
     cannot be used, 1 for anything else.
     """
-    from probe.cli.operate import operate
-
-    sys.exit(operate(_load(config), plain=plain))
+    with _no_garbage():
+        loaded = _load(config)
+        from probe.cli.operate import operate
+    sys.exit(operate(loaded, plain=plain))
 
 
 @main.command(short_help="Show the service at work, on targets of its own.")
@@ -64,9 +68,14 @@ def validate(config: Path) -> None:
 
     Exit code 0 when the service would run it (warnings do not count), 2 when it would not.
     """
+    from probe.engine.capacity import objection
+    from probe.engine.probing import cores
+
     loaded = _load(config)
     receivers = f", {len(loaded.receivers)} receivers" if loaded.receivers else ""
     checks = f"{len(loaded.checks)} check{'' if len(loaded.checks) == 1 else 's'}"
+    if lack := objection(loaded, cores()):
+        click.echo(f"{config}: on this machine: {lack}", err=True)
     click.echo(f"{config}: {checks}{receivers}: valid")
 
 
@@ -93,6 +102,49 @@ def check(target: str, config: Path | None, *, as_json: bool) -> None:
     sys.exit(0 if verdict.level.name in {"UP", "DEGRADED"} else 1)
 
 
+@main.command(short_help="Show how a running service does, live.")
+@click.argument("url", required=False)
+@click.option("-c", "--config", type=_FILE, help="The configuration of the service: its `listen` says where it is.")
+@click.option("--once", is_flag=True, help="Print one picture and end.")
+@click.option("--every", default="2s", show_default=True, help="How often the service is asked.")
+def top(url: str | None, config: Path | None, every: str, *, once: bool) -> None:
+    """Show how the service at URL (http://127.0.0.1:8080 unless given) does: whether it keeps up, and what fails.
+
+    Runs per second, lateness, missed runs, queues, processor, memory and files of each process, what is wrong with
+    Probe itself, failing checks and the slowest ones; in colour what deserves a look. Where standard output is no
+    terminal one picture is printed. Exit code 1 when that gets no answer, 2 for a wrong command line.
+    """
+    from probe.cli.top import interval, place
+    from probe.cli.top import top as show
+
+    if url and config:
+        raise click.UsageError("give a URL or -c CONFIG, not both")
+    try:
+        address, seconds = place(url, _load(config, quiet=True) if config else None), interval(every)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    sys.exit(show(address, single=once, every=seconds))
+
+
+@main.command(short_help="Probe one part of the checks; results are lines of JSON.")
+@click.option("-c", "--config", type=_FILE, required=True, help="The configuration with the checks.")
+@click.option("--shard", default="1/1", show_default=True, help="Which part: 2/8 is the second of eight.")
+def worker(config: Path, shard: str) -> None:
+    """Probe one part of the checks of CONFIG as a worker process does, in the foreground, for debugging.
+
+    Every run is a line of JSON on standard output, as workers send it to the service; nothing is judged, kept or told.
+    It ends on SIGTERM, on Ctrl-C, and when nobody reads the lines any more: `probe worker -c probe.yml | head`.
+    """
+    from probe.cli.worker import probe
+    from probe.engine.shard import parse_shard
+
+    try:
+        part = parse_shard(shard)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--shard") from None
+    probe(_load(config), part)
+
+
 @main.command(short_help="Print the JSON Schema of the configuration.")
 def schema() -> None:
     """Print the JSON Schema of the configuration: editors complete and check it as you type."""
@@ -107,6 +159,19 @@ def version() -> None:
     from importlib.metadata import version as installed
 
     click.echo(f"probe {installed('probe')}")
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """What a service is made of is no garbage: looking for some took a tenth of a start, and would again and again."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _load(path: Path, *, quiet: bool = False) -> Config:

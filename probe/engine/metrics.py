@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 
 from prometheus_client import (
@@ -12,61 +12,45 @@ from prometheus_client import (
     Gauge,
     GCCollector,
     Histogram,
-    ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 
-_QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # s
+from probe.engine.series import Process, Processes, Queues, Waiting
+from probe.engine.vitals import Vitals
+
 _SLOW = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # s
 
 # Without it every counter has a second series, of its birth, that Prometheus has no use for.
 _omit_created: Callable[[], None] = disable_created_metrics
 _REASONS = ("temporary", "permanent")
 
-Waiting = Mapping[str, tuple[int, int]]  # by receiver: how many notices wait, Unix ms of the oldest decision or 0
-
 
 class OwnMetrics:
-    """The process's own series in one registry, as attributes to count on."""
+    """The service's own series in one registry, as attributes to count on.
+
+    What is counted at every run is not here: prometheus_client takes 2 us for one number. See probe.engine.vitals.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         _omit_created()
         self._registry = registry
         self._receivers: set[str] = set()
-        for collector in (ProcessCollector, GCCollector):
-            collector(registry=registry)
-        self._add_engine()
+        self.process = Process()
+        self.queues = Queues()
+        self.processes = Processes(lambda: ())
+        GCCollector(registry=registry)
+        self._add_build()
         self._add_store()
         self._add_alerts()
         self._add_configuration()
-        self._queues = _Queues()
-        registry.register(self._queues)
+        for asked in (self.process, self.processes, self.queues):
+            registry.register(asked)
 
-    def _add_engine(self) -> None:
-        registry = self._registry
-        self.build_info = Gauge(
-            "probe_build_info", "Always 1; the labels say what runs.", ("version", "pythonversion"), registry=registry
-        )
+    def _add_build(self) -> None:
+        labels = ("version", "pythonversion")
+        about = "Always 1; the labels say what runs."
+        self.build_info = Gauge("probe_build_info", about, labels, registry=self._registry)
         self.build_info.labels(version("probe"), platform.python_version()).set(1)
-        self.loop_lag = Histogram(
-            "probe_loop_lag_seconds",
-            "How much later than asked for our event loop woke a sleeper; observed fifty times a second.",
-            buckets=_QUICK,
-            registry=registry,
-        )
-        self.schedule_lateness = Histogram(
-            "probe_schedule_lateness_seconds",
-            "How long after it was due a run began.",
-            buckets=_QUICK,
-            registry=registry,
-        )
-        self.runs_missed = Counter(
-            "probe_runs_missed_total", "Runs skipped because the one before had not ended.", registry=registry
-        )
-        self.runs_in_flight = Gauge("probe_runs_in_flight", "Runs that are under way.", registry=registry)
 
     def _add_store(self) -> None:
         registry = self._registry
@@ -104,12 +88,6 @@ class OwnMetrics:
             registry=registry,
         )
 
-    def late(self, seconds: float) -> None:
-        self.schedule_lateness.observe(seconds)
-
-    def skipped(self, runs: int) -> None:
-        self.runs_missed.inc(runs)
-
     def reloaded(self, checks: int, now_ms: int) -> None:
         """A configuration with so many checks is in use from now on."""
         self.checks.set(checks)
@@ -139,49 +117,15 @@ class OwnMetrics:
     def failed(self, receiver: str, permanent: bool) -> None:
         self.notifications_failed.labels(receiver, _REASONS[permanent]).inc()
 
+    def watch_processes(self, vitals: Callable[[], Sequence[Vitals]]) -> None:
+        """Show every process, the service's own first: `vitals` is asked once a scrape."""
+        self.processes.vitals = vitals
+
     def watch_queue(self, name: str, length: Callable[[], int], dropped: Callable[[], int]) -> None:
         """Show a queue: both functions are asked at each scrape."""
-        self._queues.queues[name] = (length, dropped)
+        self.queues.queues[name] = (length, dropped)
 
     def watch_receivers(self, waiting: Callable[[], Waiting], now_ms: Callable[[], int]) -> None:
         """Show what receivers are still owed: `waiting` is asked at each scrape."""
-        self._queues.waiting = waiting
-        self._queues.now_ms = now_ms
-
-
-class _Queues(Collector):
-    """Asks the queues at each scrape, so that nothing has to be counted twice."""
-
-    def __init__(self) -> None:
-        self.queues: dict[str, tuple[Callable[[], int], Callable[[], int]]] = {}
-        self.waiting: Callable[[], Waiting] = dict
-        self.now_ms: Callable[[], int] = int
-
-    def collect(self) -> Iterable[Metric]:
-        yield from self._lengths()
-        yield from self._notices()
-
-    def _lengths(self) -> Iterable[Metric]:
-        length = GaugeMetricFamily("probe_queue_length", "Items that wait in a queue of ours.", labels=("queue",))
-        dropped = CounterMetricFamily(
-            "probe_queue_dropped_total", "Items dropped because a queue of ours was full.", labels=("queue",)
-        )
-        for name, (count, lost) in self.queues.items():
-            length.add_metric((name,), count())
-            dropped.add_metric((name,), lost())
-        yield length
-        yield dropped
-
-    def _notices(self) -> Iterable[Metric]:
-        pending = GaugeMetricFamily(
-            "probe_notifications_pending", "Notices that a receiver has not taken yet.", labels=("receiver",)
-        )
-        waiting = self.waiting()
-        for receiver, (count, _) in waiting.items():
-            pending.add_metric((receiver,), count)
-        yield pending
-        oldest_ms = min((at_ms for _, at_ms in waiting.values() if at_ms), default=0)
-        age = max(0, self.now_ms() - oldest_ms) / 1000 if oldest_ms else 0.0
-        yield GaugeMetricFamily(
-            "probe_notification_oldest_pending_seconds", "Age of the notice that waits longest; 0 when none does.", age
-        )
+        self.queues.waiting = waiting
+        self.queues.now_ms = now_ms

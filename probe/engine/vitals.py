@@ -29,6 +29,24 @@ class Histogram:
         self.total += other.total
 
 
+class Tally:
+    """What one process counts while it works: the engine's `Figures`, in plain numbers that cost next to nothing."""
+
+    __slots__ = ("lateness", "loop_lag", "missed", "runs")
+
+    def __init__(self) -> None:
+        self.loop_lag = Histogram()
+        self.lateness = Histogram()
+        self.runs = 0
+        self.missed = 0
+
+    def late(self, seconds: float) -> None:
+        self.lateness.observe(seconds)
+
+    def skipped(self, runs: int) -> None:
+        self.missed += runs
+
+
 @dataclass(slots=True)
 class Vitals:
     """One process at one instant. Counters since its start; lengths in seconds."""
@@ -39,9 +57,11 @@ class Vitals:
     checks: int = 0  # that it is to run
     runs: int = 0  # attempts that ended
     missed: int = 0  # runs skipped because the one before had not ended, or because we were too busy to start it
-    in_flight: int = 0  # runs under way
+    in_flight: int = 0  # runs under way: seats in use
+    seats: int = 0  # runs that may be under way at once
     lookups: int = 0  # names that wait for the resolver
     lag: float = 0.0  # the worst of the last second or so
+    restarts: int = 0  # how often the service had to replace this process
     cpu: float = 0.0  # processor time, user and system
     rss: int = 0  # bytes
     fds: int = 0

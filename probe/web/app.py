@@ -17,6 +17,7 @@ from probe.web.auth import guard
 from probe.web.base import Board, Control
 from probe.web.errors import errors
 from probe.web.site import SITE, Site
+from probe.web.vitals import vitals
 
 _LARGEST_BODY = 64 << 10  # bytes; no endpoint needs one
 _SHUTDOWN = 2.0  # s for answers that are on their way
@@ -49,6 +50,7 @@ def make_app(
             web.post("/-/reload", operate.reload),
             web.get("/api/v1/checks", api.checks),
             web.get("/api/v1/checks/{name:.+}", api.check),
+            web.get("/api/v1/vitals", vitals),
         ]
     )
     return app

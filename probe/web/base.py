@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Any, Protocol
 
 from probe.config.model import Planned
 from thresholds.base import Level, State, Verdict
@@ -28,6 +28,8 @@ class Board(Protocol):
 
     def views(self) -> Collection[CheckView]: ...
     def view(self, name: str) -> CheckView | None: ...
+    def own_states(self) -> Mapping[str, State]:
+        """How the parts of Probe itself stand, by subject."""
 
 
 class Control(Protocol):
@@ -38,6 +40,9 @@ class Control(Protocol):
 
     async def reload(self) -> Sequence[str]:
         """Read the configuration again; the problems that kept it from being used, or none."""
+
+    def report(self) -> Mapping[str, Any]:
+        """How the service does, as plain values; instants are Unix ms under names that end with _ms."""
 
     def metrics(self, *, openmetrics: bool) -> AsyncIterator[bytes]:
         """The exposition in chunks, none of which takes long to make."""

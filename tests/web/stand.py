@@ -6,15 +6,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client import CollectorRegistry
 
 from checks.core.base import CheckSpec
 from checks.core.redact import Redactor
 from checks.core.result import Failure, FailureKind, Result
 from probe.config.model import Config, Planned
 from probe.engine.hub import Hub
+from probe.engine.metrics import OwnMetrics
+from probe.engine.report import report
+from probe.engine.vitals import Vitals
 from probe.store.base import Entry, Store
 from probe.store.sqlite import open_store
 from probe.web.app import make_app
@@ -53,6 +58,10 @@ class Service:
     gate: asyncio.Event | None = None  # what comes after the first chunk waits for it
     ended: asyncio.Event = field(default_factory=asyncio.Event)  # the exposition, one way or the other
     asked: list[bool] = field(default_factory=list)
+    own: OwnMetrics = field(default_factory=lambda: OwnMetrics(CollectorRegistry()))
+
+    def report(self) -> dict[str, Any]:
+        return report(self.own)
 
     def unready(self) -> str:
         return self.reason
@@ -83,6 +92,9 @@ class Stand:
         self.token = ""
         self.redact = Redactor(["hunter2-secret"])
         self.entries: list[Entry] = []
+        self.vitals = [Vitals("service", 100, clock.now_ms())]
+        self.service.own.watch_processes(lambda: self.vitals)
+        self.service.own.watch_queue("store", lambda: len(self.entries), lambda: 0)
         config = Config(Path("probe.yml"), "test-1", "127.0.0.1", 0, "", {plan.name: plan for plan in plans})
         self.hub = Hub(config, clock, self.entries.append, lambda _: None, {}, {})
 

@@ -8,9 +8,10 @@ import pytest
 
 from tests.conftest import FakeClock
 from tests.web.stand import REFUSED, planned, standing
+from thresholds.base import Level
 
 DOC = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
-OPEN = {"labels", "phases", "facts"}  # whose keys are the configuration's and the run's
+OPEN = {"labels", "phases", "facts", "dropped"}  # whose keys are the configuration's, the run's, or reasons
 
 
 def documented(heading: str):
@@ -30,11 +31,20 @@ def keys(value, path: str = "") -> set[str]:
 
 @pytest.mark.parametrize(
     ("heading", "path"),
-    [("GET /api/v1/checks", "/api/v1/checks"), ("GET /api/v1/checks/{name}", "/api/v1/checks/shop/checkout")],
+    [
+        ("GET /api/v1/checks", "/api/v1/checks"),
+        ("GET /api/v1/checks/{name}", "/api/v1/checks/shop/checkout"),
+        ("GET /api/v1/vitals", "/api/v1/vitals"),
+    ],
 )
 async def test_the_keys_in_the_documentation_are_those_returned(clock: FakeClock, tmp_path: Path, heading, path):
-    async with standing(clock, tmp_path, planned("shop/checkout", labels={"tier": "1"})) as stand:
+    async with standing(
+        clock, tmp_path, planned("shop/checkout", labels={"tier": "1"}), planned("shop/search")
+    ) as stand:
         stand.run("shop/checkout", REFUSED, facts={"http.status": 503})
+        stand.run("shop/search")
+        stand.hub.report("store", Level.DOWN, "disk full")
+        stand.service.own.set_receivers(["chat"])
         await stand.keep()
         async with stand.client() as client:
             value = await (await client.get(path)).json()

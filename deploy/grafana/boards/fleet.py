@@ -110,27 +110,52 @@ def _own(metric: str, legend: str = "{{instance}}") -> Json:
     return query(f"sum by (instance) ({metric})", legend)
 
 
+def _each(expr: str, legend: str = "") -> Json:
+    """A line for every process of every Probe."""
+    return query(f"sum by (instance, process) ({expr})", f"{legend} {{{{process}}}} {{{{instance}}}}".strip())
+
+
 def _own_work() -> list[Json]:
     lag = "What a blocked loop would add to measured times, were they not taken from the kernel."
     runs = [
-        _own("probe_runs_in_flight", "in flight {{instance}}"),
+        _own("probe_runs_in_flight", "under way {{instance}}"),
         query(counted("probe_runs_missed_total", by="instance"), "missed {{instance}}"),
     ]
-    processor = [_own('rate(process_cpu_seconds_total{job="probe"}[$__rate_interval])')]
+    processor = [_each("rate(probe_process_cpu_seconds_total[$__rate_interval])")]
     files = [
-        _own('process_open_fds{job="probe"}', "open {{instance}}"),
-        _own('process_max_fds{job="probe"}', "limit {{instance}}"),
+        _each("probe_open_fds / probe_max_fds", "files"),
+        _each("probe_runs_in_flight / probe_runs_in_flight_limit", "runs"),
     ]
     blocked = steps((None, GREEN), (0.1, RED))
+    room = "Part of the limit of open files that is used, and of the runs that it has room for."
     return row(
         "Probe itself: work",
         graph("Event loop lag", quantiles("probe_loop_lag_seconds"), width=8, colours=blocked, about=lag),
         graph("Lateness of runs", quantiles("probe_schedule_lateness_seconds"), width=8),
         graph("Runs", runs, width=8, unit="none", about="A missed run is skipped, never caught up."),
-        graph("Processor", processor, width=8, unit="percentunit", about="1 is one whole core."),
-        graph("Memory", [_own('process_resident_memory_bytes{job="probe"}')], width=8, unit="bytes"),
-        graph("Open files", files, width=8, unit="none"),
+        graph(
+            "Processor",
+            processor,
+            width=8,
+            unit="percentunit",
+            about="1 is one whole core: all that a process can use.",
+        ),
+        graph("Memory", [_each("probe_process_resident_memory_bytes")], width=8, unit="bytes"),
+        graph("Room for runs", files, width=8, unit="percentunit", about=room),
+        graph("Runs by process", [_each("rate(probe_process_runs_total[$__rate_interval])")], width=8, unit="ops"),
+        graph("Workers", _workers(), width=8, unit="none", about="Between the workers and the service."),
+        graph("Names to resolve", [_each("probe_resolver_waiting")], width=8, unit="none"),
     )
+
+
+def _workers() -> list[Json]:
+    """Without workers there are no such series: zeros then."""
+    dropped, restarts = counted("probe_results_dropped_total", by="reason"), counted("probe_worker_restarts_total")
+    return [
+        query("sum(probe_results_waiting) or vector(0)", "results waiting"),
+        query(f"{dropped} or vector(0)", "results dropped: {{reason}}"),
+        query(f"{restarts} or vector(0)", "restarts"),
+    ]
 
 
 def _own_duties() -> list[Json]:
