@@ -28,7 +28,8 @@ _ONE_SEGMENT = 1200  # bytes that fit into one, whatever the path
 class Connection:
     """A stream of bytes to a target. `received_at` is the instant, on the monotonic clock, of what recv() gave last.
 
-    `idle` are the seconds for which what had arrived waited for our turn while the target waited for what we do next.
+    `idle` are the seconds for which what had arrived waited for our turn while the target waited for what we do next;
+    `asking` those that the call took that began to connect.
     """
 
     __slots__ = (
@@ -48,6 +49,7 @@ class Connection:
         "_wanted",
         "_winding_down",
         "_yielded_at",
+        "asking",
         "connected_at",
         "idle",
         "received",
@@ -77,7 +79,7 @@ class Connection:
         self._tls: ssl.SSLObject | None = None
         self._yielded_at = 0
         self.received = 0  # bytes off the wire
-        self.connected_at = self.received_at = self.idle = 0.0
+        self.connected_at = self.received_at = self.idle = self.asking = 0.0
 
     @classmethod
     async def dial(
@@ -193,6 +195,7 @@ class Connection:
         try:
             ask_for_stamps(sock)
             code = sock.connect_ex(self._address)
+            self.asking = time.monotonic() - began
             self._poller.watch(self._fd, self._notice, promptly=self._promptly)
             if code == errno.EINPROGRESS:
                 await self._event(WRITE_EVENTS)

@@ -98,6 +98,8 @@ async def _exchange(
         with trace.timed("ttfb") as first:
             with suppress(PeerError):  # a server may answer and hang up before it has read everything
                 await connection.send(payload)
+            if len(payload) <= _WINDOW:
+                first.asked()
             data = await connection.recv()
             if not data:
                 raise EOFError

@@ -186,6 +186,7 @@ async def _dial(poller: Poller, trace: Trace, address: str, port: int, *, prompt
     with trace.timed("connect") as span:
         connection = await Connection.dial(poller, address, port, facts, promptly=promptly)
         span.arrived(connection.connected_at)
+    trace.took_to_ask(connection.asking)
     return connection
 
 

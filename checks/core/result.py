@@ -12,6 +12,9 @@ from typing import Self
 Fact = str | int | float | bool
 
 
+_AT_ONCE = 0.001  # s that asking takes at most, where nothing stops us
+
+
 class FailureKind(StrEnum):
     """Why a run failed: closed and stable, because it is stored, exported as a label and alerted on."""
 
@@ -53,9 +56,10 @@ class Trace:
     `phase` is the phase that is open, or was when the run failed; `opened` is the instant at which it began. `waits`
     are the intervals of which the kernel timed both ends: our loop can have made none of them longer. `works` are those
     that our own clock timed: our own lag may be part of them. `hurried`: there is no time to serve its sockets lazily.
+    `unsure` are seconds of which nobody can tell whether they were the target's: another program may have had them.
     """
 
-    __slots__ = ("began", "clock", "facts", "hurried", "opened", "phase", "phases", "waits", "works")
+    __slots__ = ("began", "clock", "facts", "hurried", "opened", "phase", "phases", "unsure", "waits", "works")
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
@@ -64,6 +68,7 @@ class Trace:
         self.facts: dict[str, Fact] = {}
         self.phase = ""
         self.hurried = False
+        self.unsure = 0.0
         self.waits: list[tuple[float, float]] = []
         self.works: list[tuple[float, float]] = []
 
@@ -73,6 +78,14 @@ class Trace:
         `began` backdates the start, to the instant at which the phase before ended.
         """
         return Span(self, phase, began)
+
+    def took_to_ask(self, seconds: float) -> None:
+        """A question took so long to put. Where that is long, we were stopped in it, and the answer may have come.
+
+        Stopped inside the call that connects, the kernel itself looks at the answer only after it.
+        """
+        if seconds > _AT_ONCE:
+            self.unsure += seconds
 
     def duration(self) -> float:
         """Seconds of all phases, the open one up to now. What our loop did between two of them is nobody's latency."""
@@ -101,6 +114,10 @@ class Span:
         """The phase was one wait, and what it waited for arrived then: a busy loop of ours took no part in it."""
         self.ended = at
         self._waited = True
+
+    def asked(self) -> None:
+        """The question is out. Where we were stopped between looking at the clock and asking, the wait seems longer."""
+        self._trace.took_to_ask(self._trace.clock() - self._trace.opened)
 
     def __enter__(self) -> Self:
         trace = self._trace

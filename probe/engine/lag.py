@@ -24,7 +24,7 @@ class LagMeter:
         observe: Callable[[float], None] = lambda _lag: None,
         waited: Callable[[], float] = float,
     ) -> None:
-        """`observe` hears every lag. `waited` says for how many seconds in all we have waited for a processor."""
+        """`observe` hears every lag. `waited` says for how long in all the kernel's network code has waited."""
         self._clock = clock
         self._contention = Contention(clock, waited)
         self._observe = observe
@@ -56,7 +56,7 @@ class LagMeter:
         return total + self._ongoing(began, ended)
 
     def crowded(self, began: float) -> float:
-        """Seconds since an instant in which other programs had the processor that we wanted."""
+        """Seconds since an instant in which other programs kept the kernel from taking packets in."""
         return self._contention.during(began)
 
     def at(self, instant: float) -> float:

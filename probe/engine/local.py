@@ -13,7 +13,7 @@ from checks.core.net import Net
 from checks.core.redact import Redactor
 from checks.core.result import Result
 from probe.clock import Clock
-from probe.engine.contention import thread_wait
+from probe.engine.contention import machine_wait
 from probe.engine.engine import Engine
 from probe.engine.lag import LagMeter
 from probe.engine.orders import Rules
@@ -50,7 +50,7 @@ class Local:
         self._mask = Redactor()
         self._nets: AsyncExitStack = AsyncExitStack()
         self.tally = Tally()
-        self.lag = LagMeter(clock, self.tally.loop_lag.observe, thread_wait())
+        self.lag = LagMeter(clock, self.tally.loop_lag.observe, machine_wait())
         self._net = self._opened(self._rules)
         self._runner = Runner(self._net, clock, self.lag, self._redact)
         self._most = seats

@@ -72,9 +72,9 @@ class Runner:
     def _lag_in(self, trace: Trace) -> float:
         """Seconds of the run's latency that may be ours: what our loop did while the kernel kept watch is not.
 
-        That other programs had the processor may be: then the kernel's own work came late, too.
+        What other programs did to the kernel's watch is, and what they may have done between our clock and our request.
         """
-        return max(self._blocked(trace), self._lag.crowded(trace.began))
+        return max(self._blocked(trace), self._lag.crowded(trace.began) + trace.unsure)
 
     def _blocked(self, trace: Trace) -> float:
         lag, now = self._lag, self._clock.monotonic()

@@ -1,20 +1,16 @@
-"""How long other programs had our processor, and what follows for the runs that were under way."""
+"""How long other programs kept the kernel waiting, and what follows for the runs that were under way."""
 
 import os
-import subprocess
-import sys
-import time
+from pathlib import Path
 
 import pytest
 
 from checks.core.base import CheckSpec
 from checks.core.net import Net
-from probe.engine.contention import Contention, thread_wait
+from probe.engine.contention import Contention, machine_wait
 from probe.engine.lag import LagMeter
 from probe.engine.runner import Runner
 from tests.conftest import FakeClock
-
-_SPIN = "import os, time; os.sched_setaffinity(0, {int(os.environ['CORE'])}); print(flush=True)\nwhile True: pass"
 
 
 async def test_what_was_waited_for_since_an_instant_is_known(clock: FakeClock) -> None:
@@ -36,7 +32,7 @@ async def test_a_little_waiting_is_none(clock: FakeClock) -> None:
     waited = [0.0]
     contention = Contention(clock, lambda: waited[0])
     await clock.advance(1.0)
-    waited[0] = 0.0019
+    waited[0] = 0.0009
     assert contention.during(0.0) == 0.0
 
 
@@ -69,24 +65,51 @@ async def test_a_run_on_a_crowded_machine_says_so_whoever_timed_it(clock: FakeCl
     assert result.facts["loop.lag"] == 0.009
 
 
-def test_the_kernel_counts_our_waits() -> None:
-    """Beside a program that never sleeps, on the same core, we wait about half of the time."""
-    before, core = os.sched_getaffinity(0), min(os.sched_getaffinity(0))
-    waited = thread_wait()
-    spin = subprocess.Popen(
-        [sys.executable, "-c", _SPIN], env={**os.environ, "CORE": str(core)}, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert spin.stdout is not None
-        spin.stdout.readline()
-        os.sched_setaffinity(0, {core})
-        began, until = waited(), time.monotonic() + 0.5
-        while time.monotonic() < until:
-            pass
-        assert waited() - began > 0.05
-    finally:
-        os.sched_setaffinity(0, before)
-        spin.kill()
-        spin.wait()
-        if spin.stdout is not None:
-            spin.stdout.close()
+async def test_a_request_that_went_out_late_is_marked(clock: FakeClock) -> None:
+    class Stopped:
+        target = host = "test"
+
+        async def run(self, trace, net) -> None:
+            with trace.timed("ttfb") as first:
+                trace.facts["timing"] = "kernel"
+                clock._now += 0.008  # between the look at the clock and the request
+                first.asked()
+                await clock.advance(0.02)
+                first.arrived(clock.monotonic())
+
+    net = Net()
+    result = await Runner(net, clock, LagMeter(clock), str).run_once(CheckSpec("a", Stopped(), 10.0, 5.0))
+    await net.close()
+    assert result.facts["loop.lag"] == pytest.approx(0.008)
+
+
+def test_the_waits_of_the_kernels_network_threads_and_of_the_machine_are_added_up(tmp_path: Path) -> None:
+    for pid, name, figures in (
+        ("14", "ksoftirqd/0", "7 2000000 3"),
+        ("22", "ksoftirqd/1", "7 500000 3"),
+        ("23", "kworker/1", "7 9000000 3"),
+        ("self", "ksoftirqd/2", "7 9000000 3"),
+        ("31", "ksoftirqd/3", ""),
+    ):
+        folder = tmp_path / pid
+        folder.mkdir()
+        (folder / "comm").write_text(name + "\n")
+        (folder / "schedstat").write_text(figures)
+    (tmp_path / "40").mkdir()  # ended meanwhile
+    waited = machine_wait(tmp_path)
+    assert waited() == pytest.approx(0.0025)
+    (tmp_path / "14" / "schedstat").write_text("8 4000000 4")
+    assert waited() == pytest.approx(0.0045)
+    # proc(5): user nice system idle iowait irq softirq steal guest guest_nice, in ticks
+    (tmp_path / "stat").write_text("cpu  10132153 290696 3084719 46828483 16683 0 25195 3 175628 0\ncpu0 1 2\n")
+    waited = machine_wait(tmp_path)
+    assert waited() == pytest.approx(0.0045 + 3 / os.sysconf("SC_CLK_TCK"))
+
+
+def test_where_nobody_counts_nothing_was_waited(tmp_path: Path) -> None:
+    assert machine_wait(tmp_path)() == 0.0
+
+
+def test_this_machine_can_be_asked() -> None:
+    waited = machine_wait()
+    assert 0.0 <= waited() <= waited()
