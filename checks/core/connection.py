@@ -108,9 +108,9 @@ class Connection:
         return peer_name(*self._address)
 
     @property
-    def lazy(self) -> bool:
-        """Whether bytes may have waited for others, so that only the last of them have a stamp."""
-        return self._poller.slice > 0.0 and not self._promptly
+    def slice(self) -> float:
+        """Seconds for which bytes may have waited for others, so that only the last of them have a stamp."""
+        return 0.0 if self._promptly else self._poller.slice
 
     def pieces(self) -> int:
         """In how many pieces, at least, everything came that was received."""
@@ -159,21 +159,25 @@ class Connection:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._push()  # small messages follow each other
         tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+        late = 0.0  # s for which the last piece waited for us
         while True:
             try:
                 tls.do_handshake()
             except ssl.SSLWantReadError:
+                if self._outgoing.pending:
+                    self.idle += late  # the server waited for this; it did not while it was still sending
                 await self._flush()
                 data = await self._receive()
                 if not data:
                     raise EOFError(f"connection closed by {self.peer}") from None
-                self.idle += time.monotonic() - self.received_at
+                late = time.monotonic() - self.received_at
                 self._incoming.write(data)
             except ssl.SSLError:
                 self._alert()
                 raise
             else:
                 break
+        self.idle += late
         await self._flush()
         self._tls = tls
         return tls

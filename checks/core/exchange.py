@@ -117,8 +117,9 @@ async def _exchange(
         # Pieces that we read together have the stamp of the last one. What is known of the first is when we looked; the
         # next run looks at once. Under TLS a record is such a piece, whatever it travels in.
         order.pieces = not whole or (request.url.scheme == "http" and connection.pieces() > 1)
-        if order.pieces and connection.lazy:
+        if order.pieces and connection.slice:
             trace.facts["timing"] = "loop"
+            trace.unsure += connection.slice
     finally:
         answer.release()
     return answer, body, fault

@@ -71,6 +71,11 @@ class Net:
         if self._poller is not None:
             self._poller.slice = slice
 
+    def look(self) -> None:
+        """See what has come on lazily served sockets. To be called in a turn of the loop."""
+        if self._poller is not None:
+            self._poller.look()
+
     @property
     def lookups(self) -> int:
         """Names that wait for a name server."""

@@ -64,14 +64,23 @@ class Poller:
 
     def _tick(self, slice: float) -> None:  # noqa: A002
         """Look at what came in a slice. What did not fit into a turn comes after what others want of the loop."""
+        if self._lazy.closed:
+            return
+        # While it goes on there is a timer: whoever is woken and opens another socket must not start a second one.
+        full = self._turn(self._lazy) == _MOST
         self._timer = None
         if self._lazy.closed:
             return
-        if self._turn(self._lazy) == _MOST:
+        if full:
             self._timer = self.loop.call_later(0.0, self._tick, slice)
         elif self._callbacks:
             slice = self.slice or slice  # noqa: A001  # sockets of a slower time are still there
             self._timer = self.loop.call_at(slice_end(self.loop.time(), slice), self._tick, slice)
+
+    def look(self) -> None:
+        """Look now: somebody's time is up. To be called in a turn of the loop."""
+        while not self._lazy.closed and self._turn(self._lazy) == _MOST:
+            pass
 
     def _turn(self, epoll: select.epoll) -> int:
         """How many events were passed on."""

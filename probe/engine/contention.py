@@ -8,7 +8,7 @@ Then even the kernel's stamps come late, and our event loop sees nothing of it.
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,11 +38,13 @@ class Contention:
         if len(self._at) > 2 * _KEPT:
             del self._at[:_KEPT], self._seconds[:_KEPT]
 
-    def during(self, began: float) -> float:
-        """Seconds that were waited since an instant, an estimate on the high side; 0.0 for hardly any."""
-        self.look()
+    def during(self, began: float, ended: float) -> float:
+        """Seconds that were waited between two instants, an estimate on the high side; 0.0 for hardly any."""
+        if self._at[-1] < ended:
+            self.look()
         first = max(0, bisect_right(self._at, began) - 1)
-        grown = self._seconds[-1] - self._seconds[first]
+        last = min(len(self._at) - 1, bisect_left(self._at, ended))
+        grown = self._seconds[last] - self._seconds[first]
         return grown if grown >= _LEAST else 0.0
 
 

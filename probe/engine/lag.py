@@ -55,9 +55,9 @@ class LagMeter:
             total += max(0.0, min(ended, stall_ended) - max(began, stall_began))
         return total + self._ongoing(began, ended)
 
-    def crowded(self, began: float) -> float:
-        """Seconds since an instant in which other programs kept the kernel from taking packets in."""
-        return self._contention.during(began)
+    def crowded(self, began: float, ended: float) -> float:
+        """Seconds between two instants in which other programs kept the kernel from taking packets in."""
+        return self._contention.during(began, ended)
 
     def at(self, instant: float) -> float:
         """Seconds for which the stall lasted, or lasts, that an instant lies in; 0.0 outside of one."""

@@ -19,6 +19,7 @@ from thresholds.policy import LAG
 _EXCUSE = 0.1  # so much of the timeout lost through us may be why the deadline was missed
 _MOSTLY = 0.5  # blocked for so much of it, we cannot judge anything
 _SHORT = 1.0  # s: of a shorter timeout the slices in which sockets are served would be a part worth mentioning
+_NEAR = 0.02  # s before an event in which the machine's other work can have held it up
 _WAITS = frozenset({"connect", "proxy", "ttfb", "transfer"})  # in these we wait, and the kernel keeps what comes
 
 
@@ -30,7 +31,7 @@ class Runner:
         self._clock = clock
         self._lag = lag
         self._redact = redact
-        self._deadlines = Deadlines(clock)
+        self._deadlines = Deadlines(clock, self._look)
 
     async def run_once(self, spec: CheckSpec, attempt: int = 1) -> Result:
         clock = self._clock
@@ -51,16 +52,24 @@ class Runner:
 
     async def _run(self, spec: CheckSpec, trace: Trace) -> None:
         """Raises what the check raises, and TimeoutError at its deadline."""
-        deadline = self._deadlines.begin(trace.began, spec.timeout)
+        deadline = self._deadlines.begin(trace, spec.timeout)
+        task = deadline.task
         try:
             await spec.check.run(trace, self.net)
         except asyncio.CancelledError as cancelled:
             # Only our own deadline becomes a failure: somebody else may end the task, even at the same moment.
-            if not deadline.expired or deadline.task is None or deadline.task.uncancel() > 0:
+            if not deadline.expired or task is None or task.uncancel() > 0:
                 raise
             raise TimeoutError from cancelled
+        except BaseException:
+            if deadline.expired and task is not None:
+                task.uncancel()  # it was cut off, and raised something else on its way out
+            raise
         finally:
-            self._deadlines.end(deadline, spec.timeout)
+            self._deadlines.end(deadline)
+
+    def _look(self) -> None:
+        self.net.look()
 
     def _shown(self, facts: Mapping[str, Fact]) -> Mapping[str, Fact]:
         """Facts without secrets. Looked at all at once: hardly ever is there one."""
@@ -74,7 +83,12 @@ class Runner:
 
         What other programs did to the kernel's watch is, and what they may have done between our clock and our request.
         """
-        return max(self._blocked(trace), self._lag.crowded(trace.began) + trace.unsure)
+        return max(self._blocked(trace), self._crowded(trace) + trace.unsure)
+
+    def _crowded(self, trace: Trace) -> float:
+        """What may have come late to the ends of waits: how long a wait was before does not matter."""
+        crowded = self._lag.crowded
+        return sum([crowded(max(began, ended - _NEAR), ended) for began, ended in trace.waits])
 
     def _blocked(self, trace: Trace) -> float:
         lag, now = self._lag, self._clock.monotonic()

@@ -1,5 +1,6 @@
 """How long other programs kept the kernel waiting, and what follows for the runs that were under way."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -13,19 +14,20 @@ from probe.engine.runner import Runner
 from tests.conftest import FakeClock
 
 
-async def test_what_was_waited_for_since_an_instant_is_known(clock: FakeClock) -> None:
+async def test_what_was_waited_between_two_instants_is_known(clock: FakeClock) -> None:
     waited = [0.0]
     contention = Contention(clock, lambda: waited[0])
     for seconds in (0.0, 0.004, 0.004, 0.010):
         waited[0] = seconds
         contention.look()
         await clock.advance(0.1)
-    assert contention.during(0.35) == 0.0
-    assert contention.during(0.25) == 0.006
-    assert contention.during(0.0) == 0.010
+    assert contention.during(0.31, 0.4) == 0.0
+    assert contention.during(0.25, 0.35) == pytest.approx(0.006)
+    assert contention.during(0.11, 0.19) == 0.0
+    assert contention.during(0.0, 0.4) == pytest.approx(0.010)
     await clock.advance(0.1)
     waited[0] = 0.013
-    assert contention.during(0.45) == pytest.approx(0.003)
+    assert contention.during(0.45, clock.monotonic()) == pytest.approx(0.003)
 
 
 async def test_a_little_waiting_is_none(clock: FakeClock) -> None:
@@ -33,7 +35,7 @@ async def test_a_little_waiting_is_none(clock: FakeClock) -> None:
     contention = Contention(clock, lambda: waited[0])
     await clock.advance(1.0)
     waited[0] = 0.0009
-    assert contention.during(0.0) == 0.0
+    assert contention.during(0.0, 1.0) == 0.0
 
 
 async def test_looks_of_long_ago_are_forgotten(clock: FakeClock) -> None:
@@ -42,7 +44,34 @@ async def test_looks_of_long_ago_are_forgotten(clock: FakeClock) -> None:
         clock._now += 0.01
         contention.look()
     assert len(contention._at) <= 8192
-    assert contention.during(clock.monotonic() - 1.0) >= 1.0
+    assert contention.during(clock.monotonic() - 1.0, clock.monotonic()) >= 1.0
+
+
+async def test_a_slow_target_is_not_excused_by_what_the_machine_did_meanwhile(clock: FakeClock) -> None:
+    """A third of a second on a crowded machine: only what happened right before the answer can have held it up."""
+    waited = [0.0]
+
+    class Slow:
+        target = host = "test"
+
+        async def run(self, trace, net) -> None:
+            with trace.timed("ttfb") as first:
+                trace.facts["timing"] = "kernel"
+                for _ in range(15):
+                    await clock.advance(0.02)
+                    waited[0] += 0.005
+                first.arrived(clock.monotonic())
+
+    net = Net()
+    meter = LagMeter(clock, waited=lambda: waited[0])
+    looking = asyncio.create_task(meter.run())
+    result = await Runner(net, clock, meter, str).run_once(CheckSpec("a", Slow(), 10.0, 5.0))
+    looking.cancel()
+    await net.close()
+    assert result.duration == pytest.approx(0.3)
+    lag = result.facts["loop.lag"]
+    assert isinstance(lag, float)
+    assert 0.005 <= lag <= 0.015
 
 
 async def test_a_run_on_a_crowded_machine_says_so_whoever_timed_it(clock: FakeClock) -> None:

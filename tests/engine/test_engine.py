@@ -286,3 +286,81 @@ async def test_a_target_that_hangs_is_down_although_our_loop_stutters(phase: str
     await net.close()
     assert result.failure is not None
     assert result.failure.kind is kind
+
+
+async def timed_run(clock: FakeClock, script, *, timeout: float = 5.0) -> tuple[Result, float]:
+    """What a run of a script in phases came to, and how long it took by the clock."""
+
+    class Scripted(Target):
+        async def run(self, trace, net) -> None:
+            await script(trace)
+
+    net = Net()
+    runner = Runner(net, clock, LagMeter(clock), str)
+    began = clock.monotonic()
+    run = asyncio.create_task(runner.run_once(spec(Scripted(clock), timeout=timeout)))
+    while not run.done():
+        await clock.advance(0.1)
+    await net.close()
+    return await run, clock.monotonic() - began
+
+
+async def test_what_our_loop_did_between_two_phases_is_not_charged_to_the_deadline(clock: FakeClock) -> None:
+    async def script(trace) -> None:
+        for phase in ("connect", "ttfb"):
+            with trace.timed(phase):
+                await clock.sleep(2.0)
+            await clock.sleep(1.0)
+
+    result, took = await timed_run(clock, script)
+    assert result.failure is None
+    assert result.duration == pytest.approx(4.0)
+    assert took > 5.0
+
+
+async def test_a_phase_that_does_not_end_is_cut_off_when_the_time_is_spent(clock: FakeClock) -> None:
+    async def script(trace) -> None:
+        with trace.timed("connect"):
+            await clock.sleep(2.0)
+        await clock.sleep(1.0)
+        with trace.timed("ttfb"):
+            await clock.sleep(100.0)
+
+    result, took = await timed_run(clock, script)
+    assert result.failure is not None
+    assert (result.failure.kind, result.failure.phase) == (FailureKind.TIMEOUT, "ttfb")
+    assert result.duration == pytest.approx(5.0)
+    assert took == pytest.approx(6.0, abs=0.2)
+
+
+async def test_between_phases_nobody_waits_for_ever(clock: FakeClock) -> None:
+    async def script(trace) -> None:
+        with trace.timed("connect"):
+            await clock.sleep(0.1)
+        await clock.sleep(100.0)
+
+    result, took = await timed_run(clock, script)
+    assert result.failure is not None
+    assert result.failure.kind is FailureKind.LOCAL
+    assert took == pytest.approx(10.0, abs=0.2)
+
+
+async def test_what_is_raised_on_the_way_out_of_a_deadline_ends_one_run(lab: Lab) -> None:
+    class Messy(Target):
+        async def run(self, trace, net) -> None:
+            try:
+                with trace.timed("ttfb"):
+                    await asyncio.Event().wait()
+            finally:
+                if self.fails:
+                    self.fails -= 1
+                    raise ExpectationError("in the middle of tidying up")
+
+    running = asyncio.create_task(lab.engine.run())
+    await settled()
+    lab.engine.plan([spec(Messy(lab.clock, fails=1))])
+    await lab.clock.advance(40)
+    assert not running.done()
+    kinds = [result.failure and result.failure.kind for result in lab.results]
+    assert kinds == [FailureKind.EXPECTATION, FailureKind.TIMEOUT, FailureKind.TIMEOUT]
+    running.cancel()

@@ -1,0 +1,117 @@
+"""Sockets that are served in slices: one timer for all of them, and nothing that is told is lost."""
+
+import asyncio
+import socket
+import time
+
+from checks.core.net import Net
+from checks.core.poller import Poller, slice_end
+from checks.http import Http
+from tests.checks.conftest import outcome
+from tests.servers import Authority, Recorder, answering, redirecting, response, routing, serving
+
+
+def timers(loop: asyncio.AbstractEventLoop) -> int:
+    """Ticks of pollers that are to come."""
+    handles = [handle for handle in vars(loop)["_scheduled"] if not handle.cancelled()]
+    return sum(getattr(handle._callback, "__name__", "") == "_tick" for handle in handles)
+
+
+def test_the_end_of_a_slice_is_always_to_come() -> None:
+    now = 0.0
+    for _ in range(1000):
+        after = slice_end(now, 0.02)
+        assert 0.0 < after - now < 0.0401
+        now = after
+
+
+async def test_whoever_is_woken_and_opens_another_socket_starts_no_second_timer() -> None:
+    poller = Poller(0.001)
+    opened: list[socket.socket] = []
+
+    def watch(left: int) -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        opened.extend((ours, theirs))
+        theirs.send(b"x")
+
+        def noticed(_events: int) -> None:
+            poller.forget(ours.fileno())
+            if left:
+                watch(left - 1)
+            else:
+                done.set()
+
+        poller.watch(ours.fileno(), noticed)
+
+    ours, theirs = socket.socketpair()
+    opened.extend((ours, theirs))
+    poller.watch(ours.fileno(), lambda _events: None)  # as long as it is there, so is a timer
+    done = asyncio.Event()
+    for _ in range(5):
+        watch(10)
+    async with asyncio.timeout(5):
+        await done.wait()
+        await asyncio.sleep(0.01)
+    assert timers(asyncio.get_running_loop()) == 1
+    poller.close()
+    for sock in opened:
+        sock.close()
+
+
+async def test_redirects_in_slices_leave_one_timer() -> None:
+    net = Net()
+    net.look_every(0.005)
+    async with serving(routing({"/": redirecting("/b"), "/b": redirecting("/c"), "/c": response(b"done")})) as served:
+        for _ in range(10):
+            run = await outcome(Http(url=served.url()), net)
+            assert run.failure is None
+            assert timers(asyncio.get_running_loop()) <= 1
+    await net.close()
+
+
+async def test_a_slice_does_not_lengthen_what_is_reported() -> None:
+    net = Net()
+    net.look_every(0.05)
+    async with serving(answering(response(b"ok"))) as served:
+        runs = [await outcome(Http(url=served.url()), net) for _ in range(5)]
+    await net.close()
+    assert all(run.facts["timing"] == "kernel" for run in runs)
+    assert min(run.trace.duration() for run in runs) < 0.05
+
+
+async def test_a_handshake_that_drips_is_as_long_as_it_was(authority: Authority) -> None:
+    """The server was still sending while we looked elsewhere: only what it waited for us is not its time."""
+    took: list[float] = []
+
+    async def dripping(reader: Recorder, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner = await asyncio.open_connection("127.0.0.1", secure.port)
+        hello = await reader.read(65536)
+        began = time.monotonic()
+        inner.write(hello)
+        flight = await inner_reader.read(65536)
+        for start in range(0, len(flight), 200):
+            writer.write(flight[start : start + 200])
+            await writer.drain()
+            await asyncio.sleep(0.012)
+        took.append(time.monotonic() - began - 0.012)
+
+        async def pass_on(source: asyncio.StreamReader | Recorder, sink: asyncio.StreamWriter) -> None:
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+
+        try:
+            await asyncio.gather(pass_on(reader, inner), pass_on(inner_reader, writer), return_exceptions=True)
+        finally:
+            inner.close()
+
+    net = Net()
+    net.look_every(0.02)
+    context = authority.issue().server()
+    async with serving(answering(response(b"ok")), tls=context) as secure, serving(dripping) as served:
+        url = f"https://127.0.0.1:{served.port}/"
+        run = await outcome(Http(url=url, tls={"verify": False}), net)
+    await net.close()
+    assert run.failure is None
+    assert run.phases["tls"] >= 0.9 * took[0]
