@@ -8,13 +8,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?=
 PYTEST_ARGS ?=
+EXTRAS ?=
+
+ifneq ($(filter-out curl,$(EXTRAS)),)
+$(error EXTRAS=$(EXTRAS): the only extra is curl)
+endif
 
 .PHONY: help setup dev run test lint unit e2e bench lock clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */\1|/' | column -t -s '|'
 
-setup: $(VENV)/.ready  ## Create .venv with the program in it: .venv/bin/probe.
+setup: $(VENV)/.ready $(EXTRAS:%=$(VENV)/.%)  ## Create .venv with the program in it: .venv/bin/probe; EXTRAS=curl adds libcurl.
 
 dev: $(VENV)/.dev
 
@@ -43,6 +48,8 @@ bench: dev  ## The figures of benchmarks/README.md in their short form, within t
 lock: dev  ## Pin the dependencies of pyproject.toml anew, with hashes.
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra build $(LOCK) -o requirements/run.txt >/dev/null
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra build --extra curl --extra dev $(LOCK) -o requirements/dev.txt >/dev/null
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["curl"])' \
+	  | $(BIN)/uv pip compile - --upgrade --constraint requirements/dev.txt --no-annotate $(LOCK) -o requirements/curl.txt >/dev/null
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 
 clean:  ## Remove .venv and what tools cached.
@@ -59,6 +66,10 @@ $(VENV)/bin/python:
 $(VENV)/.ready: pyproject.toml requirements/run.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/run.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.curl: requirements/curl.txt $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/curl.txt
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.ready

@@ -10,7 +10,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from checks.core.curl_wish import Login, Proxy, SigV4, Version, Wish, lacking
+from checks.core.curl_wish import Login, Proxy, SigV4, Version, Wish, lacking, sendable
 from checks.core.decode import ACCEPTED
 from checks.core.exchange import Order, ask
 from checks.core.expect import ANSWERED, Expected
@@ -27,6 +27,8 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _OURS = frozenset({"connection", "content-length", "expect", "te", "trailer", "transfer-encoding", "upgrade"})
 _USUAL = {"user-agent": "Probe", "accept": "*/*", "accept-encoding": ACCEPTED}
 _NO_HEADERS: Mapping[str, str] = {}  # one for all checks that send none of their own
+# What a server may answer in, by the version that it is asked in.
+_ANSWERS = {"1.1": ("1.0", "1.1"), "2": ("2",), "3": ("3",), "auto": ("1.0", "1.1", "2")}
 _LOGINS = ("basic", "bearer", "oauth2", "digest", "ntlm", "sigv4")
 
 
@@ -112,6 +114,11 @@ class Http(BaseModel):
             seen.add(name.lower())
         return headers
 
+    @field_validator("bearer")
+    @classmethod
+    def _bearer_sendable(cls, bearer: SecretStr | None) -> SecretStr | None:
+        return bearer if bearer is None else sendable(bearer)
+
     @model_validator(mode="after")
     def _one_authorization(self) -> Self:
         ways = [getattr(self, name) is not None for name in _LOGINS]
@@ -129,6 +136,10 @@ class Http(BaseModel):
             raise ValueError('version "3" does not go through a proxy; leave one of them out')
         if self.ntlm is not None and self.version != "1.1":
             raise ValueError(f'ntlm does not go with version "{self.version}": it logs in a connection of HTTP/1.1')
+        wanted = self.expect.version
+        if wanted is not None and wanted not in _ANSWERS[self.version]:
+            remedy = f'version: "{wanted}"' if wanted in _ANSWERS else 'version: "1.1"'
+            raise ValueError(f'expect.version "{wanted}" never comes true: version is "{self.version}"; write {remedy}')
         wish = self._wish
         if wish is not None and (problem := lacking(self.version)):
             raise ValueError(f"{wish.needs} needs {problem}")

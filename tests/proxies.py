@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -62,6 +62,7 @@ class Socks5:
     hosts: Mapping[str, str] = field(default_factory=dict)
     login: tuple[str, str] | None = None
     reply: int = 0  # RFC 1928 section 6; 0 does the work
+    swallows: Container[str] = ()  # addresses that it never answers for
     asked: list[tuple[str, int]] = field(default_factory=list)
 
     async def __call__(self, reader: Recorder, writer: asyncio.StreamWriter) -> None:
@@ -71,6 +72,9 @@ class Socks5:
             return
         host, port = await _address(reader)
         self.asked.append((host, port))
+        if host in self.swallows:
+            await reader.read()
+            return
         code = self.reply
         if not code:
             try:

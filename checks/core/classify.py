@@ -93,9 +93,10 @@ def _timeout(error: BaseException, trace: Trace) -> tuple[FailureKind, str]:
     if refused is not None:
         # The deadline struck while the server was asked again for the certificate that had failed.
         return FailureKind.TLS, blame(refused.verify_code, refused.verify_message, (), "")
-    spent = format_duration(trace.clock() - trace.began)
     if not trace.phase:
+        spent = format_duration(trace.clock() - trace.began)
         return FailureKind.LOCAL, f"out of time after {spent}, and not waiting for the target"
+    spent = format_duration(trace.duration())
     doing = _WAITING.get(trace.phase, f"in phase {trace.phase}").format(address=_address(trace))
     return FailureKind.TIMEOUT, f"timed out after {spent} {doing}"
 
@@ -143,4 +144,5 @@ def _tls_words(error: ssl.SSLError) -> str:
 
 
 def _address(trace: Trace) -> str:
-    return str(trace.facts.get("net.address", "the target"))
+    proxy = trace.facts.get("net.proxy") if trace.phase == "connect" else None
+    return f"the proxy {proxy}" if proxy else str(trace.facts.get("net.address", "the target"))

@@ -101,7 +101,7 @@ class _Brotli:
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         inner = self._inner
-        if inner.is_finished():
+        if not data or inner.is_finished():
             return
         self._begun = True
         try:

@@ -11,10 +11,11 @@ from dataclasses import replace
 
 import pycurl
 
+from checks.core import curl_proxy
 from checks.core.base import ExpectationError, ProtocolError
 from checks.core.curl_ntlm import authenticate, challenge_in, negotiate
 from checks.core.curl_options import Hop
-from checks.core.curl_outcome import as_ours, open_phase, tell_connection, tell_phases
+from checks.core.curl_outcome import as_ours, hung_up, open_phase, tell_connection, tell_phases
 from checks.core.curl_route import find_route
 from checks.core.curl_transfer import Transfer
 from checks.core.curl_wish import Login, Wish
@@ -76,6 +77,7 @@ async def _hop(order: Order, wish: Wish, trace: Trace, net: Net, request: Reques
     if wish.version == "3" and request.url.scheme == "http":
         raise ExpectationError(f"redirected to {request.url}, which HTTP/3 is not spoken to: only to https://")
     route = await find_route(trace, net, request.url, order.family, wish.proxy, followed=followed)
+    trace.facts.pop("net.target_address", None)  # of the hop before
     trace.facts["net.address"] = route.addresses[0]
     trace.facts["net.family"] = 6 if ":" in route.addresses[0] else 4
     return Hop(request, payload, order.tls, wish, route, trusted=request.url.origin == order.request.url.origin)
@@ -85,27 +87,35 @@ _Outcome = tuple[Answer, Body | None, ExpectationError | None]
 
 
 async def _carry(order: Order, hop: Hop, trace: Trace, net: Net) -> _Outcome:
-    if hop.wish.ntlm is not None and hop.trusted:
-        return await _prove(order, hop, trace, hop.wish.ntlm)
-    return await _exchange(order, hop, trace, net.shared(Multi).transfers)
+    return await curl_proxy.first_reachable(hop, trace, lambda hop: _carry_there(order, hop, trace, net))
 
 
-async def _prove(order: Order, hop: Hop, trace: Trace, login: Login) -> _Outcome:
-    """The answer after an NTLM login: a first request that carries no body, then the one that counts."""
-    # Connections of its own: a login vouches for its connection, which no other run may be given.
+async def _carry_there(order: Order, hop: Hop, trace: Trace, net: Net) -> _Outcome:
+    login = hop.wish.ntlm if hop.trusted else None
+    if login is None and not hop.challenged:
+        return await _exchange(order, hop, trace, net.shared(Multi).transfers)
+    # Connections of its own. NTLM vouches for its connection, which no other run may be given. And the second request
+    # of digest goes over the connection of the first: libcurl must find that one alone, no other run's.
     multi = pycurl.AsyncCurlMulti()
     try:
-        greeting = replace(hop, request=replace(hop.request, body=b""), authorization=negotiate(), kept=True)
-        outcome = await _exchange(order, greeting, trace, multi)
-        challenge = challenge_in(outcome[0])
-        if challenge is None:
-            return outcome
-        if "close" in outcome[0].headers.get("connection", "").lower():
-            raise ProtocolError(_HUNG_UP)
-        proof = authenticate(challenge, login)
-        return await _exchange(order, replace(hop, authorization=proof, kept=True, resumed=True), trace, multi)
+        if login is None:
+            return await _exchange(order, hop, trace, multi)
+        return await _prove(order, hop, trace, login, multi)
     finally:
         await multi.aclose()
+
+
+async def _prove(order: Order, hop: Hop, trace: Trace, login: Login, multi: pycurl.AsyncCurlMulti) -> _Outcome:
+    """The answer after an NTLM login: a first request that carries no body, then the one that counts."""
+    greeting = replace(hop, request=replace(hop.request, body=b""), authorization=negotiate(), kept=True)
+    outcome = await _exchange(order, greeting, trace, multi)
+    challenge = challenge_in(outcome[0])
+    if challenge is None:
+        return outcome
+    if "close" in outcome[0].headers.get("connection", "").lower():
+        raise ProtocolError(_HUNG_UP)
+    proof = authenticate(challenge, login)
+    return await _exchange(order, replace(hop, authorization=proof, kept=True, resumed=True), trace, multi)
 
 
 async def _exchange(order: Order, hop: Hop, trace: Trace, multi: pycurl.AsyncCurlMulti) -> _Outcome:
@@ -113,6 +123,7 @@ async def _exchange(order: Order, hop: Hop, trace: Trace, multi: pycurl.AsyncCur
     body, fault = None, None
     with Transfer(multi, hop) as transfer:
         try:
+            await curl_proxy.get_through(transfer)
             answer = await transfer.head()
             tell_connection(trace, transfer)
             note_head(trace, answer)
@@ -122,6 +133,8 @@ async def _exchange(order: Order, hop: Hop, trace: Trace, multi: pycurl.AsyncCur
                 await _drain(transfer, order.max_body)
             elif not follows(order, answer):
                 fault = fault_of(order.expect, answer)
+                if fault is not None:
+                    curl_proxy.blame(hop, answer)
                 body = await _read(order, trace, transfer, answer, good=fault is None)
         except BaseException as error:
             if not transfer.headed:
@@ -129,6 +142,8 @@ async def _exchange(order: Order, hop: Hop, trace: Trace, multi: pycurl.AsyncCur
             with open_phase(trace, transfer):
                 if isinstance(error, pycurl.error):
                     raise as_ours(error, transfer) from None
+                if isinstance(error, EOFError):
+                    raise hung_up(transfer) from None
                 raise
         tell_phases(trace, transfer)
     return answer, body, fault

@@ -50,6 +50,7 @@ class Hop:
     wish: Wish
     route: Route
     trusted: bool = True
+    patience: float = 0.0  # s until the proxy must have connected us; 0 is as long as the run may take
     authorization: str = ""  # instead of the payload's: a message of NTLM
     kept: bool = False  # the connection is left open for the next request, or was by the last
     resumed: bool = False  # it was
@@ -62,6 +63,11 @@ class Hop:
     def tunnelled(self) -> bool:
         proxy = self.wish.proxy
         return proxy is not None and proxy.scheme.startswith("http") and (self.url.scheme == "https" or self.kept)
+
+    @property
+    def challenged(self) -> bool:
+        """Whether a challenge is answered by libcurl itself, with a second request: a digest login."""
+        return self.wish.digest is not None and self.trusted
 
     @property
     def signed(self) -> bool:
@@ -92,7 +98,7 @@ def _reach(curl: pycurl.Curl, hop: Hop) -> None:
     curl.setopt(pycurl.RESOLVE, [hop.route.resolve])
     if not hop.kept:
         curl.setopt(pycurl.FORBID_REUSE, 1)
-        if not hop.wish.digest:  # whose second request may go over the connection of the first
+        if not hop.challenged:  # whose second request may go over the connection of the first
             curl.setopt(pycurl.FRESH_CONNECT, 1)
     proxy = hop.wish.proxy
     if hop.asked_name != hop.url.host or (proxy and not proxy.resolves):
@@ -102,8 +108,9 @@ def _reach(curl: pycurl.Curl, hop: Hop) -> None:
     curl.setopt(pycurl.PROXY, proxy.url if proxy else "")
     if proxy:
         curl.setopt(pycurl.HTTPPROXYTUNNEL, int(hop.tunnelled))
-        curl.setopt(pycurl.HEADEROPT, pycurl.HEADER_SEPARATE)
-        curl.setopt(pycurl.PROXYHEADER, ["User-Agent: Probe"])
+        if hop.tunnelled:  # else the headers of the request reach the proxy, and these would reach the target
+            curl.setopt(pycurl.HEADEROPT, pycurl.HEADER_SEPARATE)
+            curl.setopt(pycurl.PROXYHEADER, ["User-Agent: Probe"])
         if proxy.username:
             curl.setopt(pycurl.PROXYAUTH, pycurl.HTTPAUTH_BASIC)
             curl.setopt(pycurl.PROXYUSERNAME, proxy.username.encode())

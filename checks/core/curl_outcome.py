@@ -6,6 +6,7 @@ import errno
 import re
 import ssl
 import time
+from collections.abc import Mapping
 
 import pycurl
 
@@ -14,7 +15,7 @@ from checks.core.certificate import blame, certificate_facts
 from checks.core.curl_transfer import Transfer
 from checks.core.http1 import Answer
 from checks.core.net import CertificateError
-from checks.core.peer import PeerError
+from checks.core.peer import PeerError, peer_name
 from checks.core.resolve import NO_ADDRESS, ResolveError
 from checks.core.result import Span, Trace
 from checks.core.text import excerpt, one_line
@@ -24,7 +25,7 @@ _HOSTNAME_MISMATCH = 62  # X509_V_ERR_HOSTNAME_MISMATCH; libcurl compares names 
 _REASON = re.compile(r"error:[0-9A-Fa-f]{8}:[^:]*:[^:]*:([^:,]+)")
 
 # CURLPX_* of curl.h: why a SOCKS proxy did not connect us.
-_SOCKS = {
+_SOCKS: Mapping[int, str] = {
     12: "it accepts no way to log in that we have",
     17: "it does not support the kind of address",
     18: "it does not connect anybody",
@@ -36,7 +37,8 @@ _SOCKS = {
     24: "the target is too many hops away",
     33: "it does not accept the user name and password",
 }
-
+# Of them, and of those that speak of our log-in: what no other address of the target would change.
+_FOR_EVERY_TARGET = frozenset({10, 11, 12, 14, 18, 33})
 
 _BROKEN = (pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.E_GOT_NOTHING)
 # Of curl.h, and not named by pycurl.
@@ -45,11 +47,13 @@ _CUT = (pycurl.E_PARTIAL_FILE, _HTTP2_STREAM, _HTTP3, _QUIC)
 
 
 class ProxyError(PeerError):
-    """The proxy answered, but does not connect us. Its words are in the message."""
+    """The proxy answered, but does not connect us. `elsewhere`: it might to another address of the target."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, why: str = "", *, elsewhere: bool = False) -> None:
         Exception.__init__(self, message)
         self.code = errno.ECONNABORTED
+        self.why = why
+        self.elsewhere = elsewhere
 
 
 def tell_connection(trace: Trace, transfer: Transfer) -> None:
@@ -111,7 +115,8 @@ def _marks(transfer: Transfer, *, over: bool) -> list[tuple[str, float]]:
         if hop.url.scheme == "https":
             marks.append(("tls", instant(pycurl.APPCONNECT_TIME_T)))
     ended = instant(pycurl.TOTAL_TIME_T) if transfer.complete else transfer.last_at
-    return [*marks, ("ttfb", transfer.first_at), ("transfer", ended if over else 0.0)]
+    first = transfer.first_at if _joined(transfer) else 0.0  # else the bytes were the proxy's
+    return [*marks, ("ttfb", first), ("transfer", ended if over else 0.0)]
 
 
 def as_ours(error: pycurl.error, transfer: Transfer) -> Exception:
@@ -146,9 +151,30 @@ def _of_proxy(code: int, text: str, transfer: Transfer) -> Exception | None:
         login = "" if status != 407 else ": it wants another user name and password"
         return ProxyError(f"{peer} refused the tunnel with status {status}{login}")
     if code == _PROXY:
-        reason = _SOCKS.get(transfer.curl.getinfo(pycurl.PROXY_ERROR))
-        return ProxyError(f"{peer} does not connect us: {reason or one_line(text, 120)}")
+        number = transfer.curl.getinfo(pycurl.PROXY_ERROR)
+        why = _SOCKS.get(number) or one_line(text, 120)
+        return ProxyError(f"{peer} does not connect us: {why}", why, elsewhere=number not in _FOR_EVERY_TARGET)
     return None
+
+
+def hung_up(transfer: Transfer) -> Exception:
+    """The failure of a connection that was closed before an answer: names the proxy where there is one."""
+    return EOFError() if transfer.hop.wish.proxy is None else PeerError(errno.EPIPE, _peer(transfer))
+
+
+def _joined(transfer: Transfer) -> bool:
+    """Whether what we talk to is no longer a proxy that is yet to open a tunnel."""
+    return not transfer.hop.tunnelled or transfer.hop.resumed or transfer.proxied_at > 0
+
+
+def _peer(transfer: Transfer) -> str:
+    """Who is at the other end, for people. Through a tunnel that is the target."""
+    hop = transfer.hop
+    if hop.wish.proxy is None:
+        return hop.route.peer
+    proxy = f"the proxy {hop.route.peer}"
+    joined = transfer.proxied_at and (hop.tunnelled or hop.wish.proxy.scheme.startswith("socks"))
+    return f"{peer_name(hop.url.host, hop.url.port)} behind {proxy}" if joined or hop.resumed else proxy
 
 
 def _of_tls(code: int, text: str, transfer: Transfer) -> Exception | None:
@@ -175,14 +201,14 @@ def _of_connection(code: int, text: str, transfer: Transfer) -> Exception | None
         return ResolveError(hop.url.host, NO_ADDRESS)
     if code == pycurl.E_OPERATION_TIMEDOUT:
         return TimeoutError()
-    peer = hop.route.peer if hop.wish.proxy is None else f"the proxy {hop.route.peer}"
-    number = curl.getinfo(pycurl.OS_ERRNO) or transfer.errno
-    if number:
+    peer = _peer(transfer)
+    memory = errno.ENOMEM if code == pycurl.E_OUT_OF_MEMORY else 0
+    if number := curl.getinfo(pycurl.OS_ERRNO) or transfer.errno or memory:
         return PeerError(number, peer)
-    if code == pycurl.E_OUT_OF_MEMORY:
-        return PeerError(errno.ENOMEM, peer)
     if code == pycurl.E_GOT_NOTHING or (code == pycurl.E_SSL_CONNECT_ERROR and not text):
-        return EOFError()
+        return hung_up(transfer)
+    if code == pycurl.E_RECV_ERROR and not _joined(transfer) and not transfer.beginning:
+        return hung_up(transfer)
     return None
 
 
@@ -191,7 +217,8 @@ def _of_http(code: int, text: str, transfer: Transfer) -> Exception | None:
     if code == _TOO_LARGE:
         return ProtocolError("a header is larger than libcurl takes")
     if code in (pycurl.E_UNSUPPORTED_PROTOCOL, _WEIRD) and not transfer.headed:
-        return ProtocolError(_no_answer(transfer.beginning, words))
+        words = _no_answer(transfer.beginning, words)
+        return ProtocolError(words if _joined(transfer) else f"the proxy {hop.route.peer}: {words}")
     if code == pycurl.E_HTTP2 and hop.wish.version == "2" and not transfer.headed:
         return ProtocolError("the server does not speak HTTP/2 here")
     if transfer.headed and code in _CUT:

@@ -11,6 +11,7 @@ from checks.core.curl_wish import Proxy
 from checks.core.net import Family, Net
 from checks.core.peer import peer_name
 from checks.core.policy import DeniedError
+from checks.core.race import interleaved
 from checks.core.result import Trace
 from checks.core.url import Url
 
@@ -23,6 +24,7 @@ class Route:
     port: int
     addresses: tuple[str, ...]  # its addresses, the only ones that a socket may be opened to
     target: str  # the name or address that is asked of the proxy, or connected to
+    others: tuple[str, ...] = ()  # further addresses of the target, to be asked of the proxy after that one
 
     @property
     def resolve(self) -> str:
@@ -41,23 +43,24 @@ async def find_route(trace: Trace, net: Net, url: Url, family: Family, proxy: Pr
         if proxy is None:
             addresses = await net.addresses(trace, url.host, family)
             return Route(url.host, url.port, tuple(addresses), url.host)
-        target = await _behind(trace, net, url, family, proxy)
+        target, *others = await _behind(trace, net, url, family, proxy)
     except DeniedError as error:
         if not followed:
             raise
         raise ExpectationError(f"redirected to {url}, and {error}") from None
     addresses = await net.addresses(trace, proxy.host, "any")
-    return Route(proxy.host, proxy.port, tuple(addresses), target)
+    return Route(proxy.host, proxy.port, tuple(addresses), target, tuple(others))
 
 
-async def _behind(trace: Trace, net: Net, url: Url, family: Family, proxy: Proxy) -> str:
-    """What the proxy is asked to connect to. What it makes of a name we do not see; an address we do."""
+async def _behind(trace: Trace, net: Net, url: Url, family: Family, proxy: Proxy) -> list[str]:
+    """What the proxy is asked for, in the order to try in. What it makes of a name we do not see; an address we do."""
     if not proxy.resolves:
-        return (await net.addresses(trace, url.host, family))[0]
+        addresses = await net.addresses(trace, url.host, family)
+        return interleaved(addresses) if family == "any" else addresses
     address = _as_address(url.host)
     if address is not None:
         net.permit(address)
-    return url.host
+    return [url.host]
 
 
 def _as_address(host: str) -> str | None:

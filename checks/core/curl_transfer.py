@@ -108,6 +108,11 @@ class Transfer:
     def answer(self) -> Answer:
         return self._answer
 
+    async def through(self) -> None:
+        """Wait for the proxy to connect us; or for the end, which head() tells of."""
+        while not (self.proxied_at or self._headed or self._over or self._fault):
+            await self._wait()
+
     async def head(self) -> Answer:
         """Status and headers. Raises pycurl.error, and ProtocolError where they have no end."""
         while not self._headed:
@@ -236,7 +241,7 @@ class Transfer:
         announced = {text.strip() for text in self._answer.headers.get("content-length", "").split(",")}
         if len(announced) == 1 and (length := announced.pop()).isascii() and length.isdigit():
             self._answer.length = int(length)
-        if status == 401 and self.hop.wish.digest and self.hop.trusted:
+        if status == 401 and self.hop.challenged:
             self._challenged = True  # which libcurl may answer
             return None
         self._headed = True
@@ -273,6 +278,7 @@ class Transfer:
             self.alpn = match[1].decode()
         elif text.startswith((b"Opened SOCKS connection", b"Established connection to ")):
             self.proxied_at = self.proxied_at or time.monotonic()
+            self._wake()
         elif text.startswith(b"SSL: no alternative certificate subject name") or b"does not match hostname" in text:
             self.misnamed = True
         elif text.startswith(_WANTS_CERTIFICATE):

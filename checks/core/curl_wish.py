@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, SecretStr, field_validator, model_validator
@@ -16,7 +17,18 @@ from checks.core.url import parse_host
 Version = Literal["1.1", "2", "3", "auto"]
 
 _PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
-REMEDY = "pip install .[curl] in the checkout, or pip install 'pycurl>=7.49'"
+REMEDY = "make setup EXTRAS=curl in the checkout, or pip install 'pycurl>=7.49'"
+
+
+Text = TypeVar("Text", str, SecretStr)
+
+
+def sendable(value: Text) -> Text:
+    """The value, if it can be part of a header; raises ValueError, which does not tell it."""
+    text = value if isinstance(value, str) else value.get_secret_value()
+    if re.search(r"[\x00-\x1f\x7f]", text):
+        raise ValueError("holds a line break or another control character")
+    return value
 
 
 class Proxy(BaseModel):
@@ -37,9 +49,13 @@ class Proxy(BaseModel):
             return value
         scheme, separator, rest = value.partition("://")
         credentials, at, place = rest.rpartition("@")
-        username, _, password = credentials.partition(":")
-        url = f"{scheme}{separator}{place}"
-        return {"url": url, "username": unquote(username), "password": unquote(password)} if at else {"url": url}
+        username, colon, password = credentials.partition(":")
+        parts = {"url": f"{scheme}{separator}{place}"}
+        if at:
+            parts["username"] = unquote(username)
+        if colon:
+            parts["password"] = unquote(password)
+        return parts
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -69,7 +85,14 @@ class Proxy(BaseModel):
     def _whole_login(self) -> Self:
         if self.password.get_secret_value() and not self.username:
             raise ValueError("password needs username: whose it is")
+        if self.username and "password" not in self.model_fields_set:
+            raise ValueError("username needs password, too; an empty one is written as user:@ or password: ''")
         return self
+
+    @field_validator("username", "password")
+    @classmethod
+    def _sendable(cls, value: Text) -> Text:
+        return sendable(value)
 
     @property
     def scheme(self) -> str:
@@ -105,6 +128,11 @@ class Login(BaseModel):
     username: str = Field(min_length=1, description="User name; for NTLM also DOMAIN\\name.")
     password: SecretStr = Field(description="Password, best as ${env:NAME} or ${file:/run/secrets/name}.")
 
+    @field_validator("username", "password")
+    @classmethod
+    def _sendable(cls, value: Text) -> Text:
+        return sendable(value)
+
 
 class SigV4(BaseModel):
     """A key of AWS, or of who signs as AWS does, that requests are signed with (Signature Version 4)."""
@@ -116,6 +144,11 @@ class SigV4(BaseModel):
     region: str = Field(pattern=r"^[A-Za-z0-9-]+$", description="Region, as in eu-central-1.")
     service: str = Field(pattern=r"^[A-Za-z0-9-]+$", description="Service, as in execute-api or s3.")
     session_token: SecretStr | None = Field(default=None, description="Token of temporary credentials.")
+
+    @field_validator("secret_key", "session_token")
+    @classmethod
+    def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
+        return value if value is None else sendable(value)
 
 
 @dataclass(frozen=True, slots=True)

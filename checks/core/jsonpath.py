@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from checks.core.base import ExpectationError
+from checks.core.shared import written
 from checks.core.text import one_line
 
 _MOST_NODES = 10_000  # values that one path may select
@@ -71,6 +72,17 @@ class JsonRule(BaseModel):
         if not self.exists and self.model_fields_set - {"exists"}:
             raise ValueError("a value that must not exist cannot be compared: drop `exists` or the rest")
         return self
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same of every document: of what JSON tells apart, Python's == takes 1, 1.0 and true."""
+        return self._identity() == other._identity() if isinstance(other, JsonRule) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def _identity(self) -> tuple[Hashable, float | None, float | None, bool]:
+        equals = written(self.equals) if "equals" in self.model_fields_set else ()  # null is a value to compare with
+        return equals, self.min, self.max, self.exists
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

@@ -48,6 +48,8 @@ class OAuth2(BaseModel):
     @field_validator("token_url")
     @classmethod
     def _url_parses(cls, url: str) -> str:
+        if "@" in url.partition("://")[2].partition("/")[0]:
+            raise ValueError("credentials do not belong into token_url; they are client_id and client_secret")
         parse_url(url)
         return url
 

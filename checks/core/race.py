@@ -18,8 +18,8 @@ from checks.core.text import one_line
 from checks.core.units import format_duration
 
 STAGGER = 0.25  # s after which the next address is tried beside the ones before: RFC 8305 section 5
-PATIENCE = 3.0  # s for every address of the family that the user prefers
-_MOST = 6  # attempts at once: each is a descriptor, and thousands of checks may race
+PATIENCE = 3.0  # s for the family that the user prefers, all of its addresses together
+_MOST = 6  # attempts at once, and one of the other family: each is a descriptor, and thousands of checks may race
 _LONGEST = 200  # characters of what is told about the losers
 _WORDS = {
     errno.ECONNREFUSED: "refused",
@@ -32,13 +32,25 @@ _WORDS = {
 }
 
 
+def _akin(one: str, other: str) -> bool:
+    """Whether two addresses are of the same family."""
+    return (":" in one) is (":" in other)
+
+
+def _others_in_time(addresses: Sequence[str]) -> list[str]:
+    """The first family first, but no more of it than can be tried at once before the other has its turn."""
+    first = [address for address in addresses if _akin(address, addresses[0])]
+    other = [address for address in addresses if not _akin(address, addresses[0])]
+    return [*first[:_MOST], *other, *first[_MOST:]]
+
+
 def interleaved(addresses: Sequence[str]) -> list[str]:
     """The families by turns, beginning with that of the first address: RFC 8305 section 4.
 
     The resolver has sorted them by RFC 6724: IPv6 comes first where this machine has a way to it.
     """
-    first = [address for address in addresses if (":" in address) is (":" in addresses[0])]
-    other = deque(address for address in addresses if (":" in address) is not (":" in addresses[0]))
+    first = [address for address in addresses if _akin(address, addresses[0])]
+    other = deque(address for address in addresses if not _akin(address, addresses[0]))
     mixed: list[str] = []
     for address in first:
         mixed.append(address)
@@ -52,8 +64,9 @@ async def dial(
 ) -> Connection:
     """A connection to the first of `addresses` that takes it; raises the failure that says most about the target.
 
-    They are tried in their order: the next one after `stagger` seconds, or as soon as one has failed. The facts tell
-    who won and, where somebody came before the winner, what became of them: `net.failed`.
+    They are tried in their order: the next one after `stagger` seconds, or as soon as one has failed. A `stagger` over
+    the usual one is what the first family has before the other one is tried. The facts tell who won and, where somebody
+    came before the winner, what became of them: `net.failed`.
     """
     race = _Race(poller, trace, port)
     _tell(trace, addresses[0])
@@ -101,13 +114,14 @@ class _Race:
 
     async def run(self, addresses: Sequence[str], stagger: float) -> _Attempt:
         """The attempt that won; raises PeerError when none did."""
-        left = deque(addresses)
+        left = deque(_others_in_time(addresses) if stagger > STAGGER else addresses)
         while left or self._running():
-            if left and len(self._running()) < _MOST:
+            if left and not self._pause(left[0], stagger):
                 self._start(left.popleft())
-            limit = stagger if left and len(self._running()) < _MOST else None
+            limit = self._pause(left[0], stagger) or min(stagger, STAGGER) if left else inf
             running = [attempt.task for attempt in self._running()]
-            await asyncio.wait(running, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            timeout = limit if limit < inf else None
+            await asyncio.wait(running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             first = min(self._attempts, key=lambda attempt: attempt.connected_at)
             if first.connected_at < inf:
                 self._winner = first
@@ -139,6 +153,13 @@ class _Race:
     def _start(self, address: str) -> None:
         dialling = Connection.dial(self._poller, address, self._port, self._trace.facts, promptly=True)
         self._attempts.append(_Attempt(address, self._trace.clock(), asyncio.ensure_future(dialling)))
+
+    def _pause(self, address: str, stagger: float) -> float:
+        """Seconds before an address may be tried that is next; infinity: not until an attempt has failed."""
+        running = self._running()
+        if running and stagger > STAGGER and not any(_akin(address, attempt.address) for attempt in self._attempts):
+            return max(0.0, self._attempts[0].began + stagger - self._trace.clock())
+        return inf if len(running) >= _MOST else 0.0
 
     def _running(self) -> list[_Attempt]:
         return [attempt for attempt in self._attempts if not attempt.task.done()]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
 
 from checks.core.policy import denied_by
 from checks.core.units import format_duration
+from checks.core.url import parse_url
+from checks.http import Http
 from exporters.route import Route
 from probe.config.alerts import Alerts
 from probe.config.faults import Faults
@@ -22,6 +24,7 @@ from probe.config.tree import Path
 from thresholds.base import Level
 
 _SHORTEST_TOKEN = 16  # characters
+_CREDENTIALS = ("basic", "bearer", "digest", "ntlm", "oauth2", "sigv4", "proxy")
 _ROUTED = ("check", "service", "owner", "type")  # what every check has, beside its labels
 
 
@@ -107,10 +110,35 @@ def _exposure(grouped: _Grouped, planned: Planned, origin: Origin) -> None:
     if getattr(tls, "verify", True) is False:
         text = "certificates are not verified: an impostor is UP, too"
         grouped.warn((*path, "tls", "verify"), text, planned.name)
-    if str(getattr(check, "url", "")).lower().startswith("http://"):
+    if isinstance(check, Http) and any(getattr(check, key) is not None for key in _CREDENTIALS):
+        for keys, text in _in_clear(check):
+            grouped.warn((*path, *keys), text, planned.name)
+
+
+def _in_clear(check: Http) -> Iterator[tuple[Path, str]]:
+    """What of the check's credentials others on the way can read, by its place. What stays on this machine is not."""
+    if _plain(check.url):
         for key in ("basic", "bearer"):
-            if getattr(check, key, None) is not None:
-                grouped.warn((*path, key), "credentials travel unencrypted: the URL is http://", planned.name)
+            if getattr(check, key) is not None:
+                yield (key,), "credentials travel unencrypted: the URL is http://"
+        for key in ("digest", "ntlm"):
+            if getattr(check, key) is not None:
+                yield (key,), "who listens can guess the password from what travels: the URL is http://"
+        if check.oauth2 is not None:
+            yield ("oauth2",), "the token travels unencrypted: the URL is http://"
+        if check.sigv4 is not None and check.sigv4.session_token is not None:
+            yield ("sigv4", "session_token"), "it travels unencrypted: the URL is http://"
+    if check.oauth2 is not None and _plain(check.oauth2.token_url):
+        yield ("oauth2", "token_url"), "client_secret and token travel unencrypted: it is http://"
+    proxy = check.proxy
+    if proxy is not None and proxy.username and proxy.scheme != "https" and not _loopback(proxy.host):
+        yield ("proxy",), f"credentials of the proxy travel unencrypted: it is {proxy.scheme}://"
+
+
+def _plain(url: str) -> bool:
+    """Whether what is sent to a URL can be read by others."""
+    parsed = parse_url(url)
+    return parsed.scheme == "http" and not _loopback(parsed.host)
 
 
 def _address(faults: Faults, denial: Callable[[str], Network | None], planned: Planned, origin: Origin) -> None:

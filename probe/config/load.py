@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import quote_plus
 
 from pydantic import BaseModel, SecretStr
 
@@ -27,6 +29,7 @@ from probe.config.tree import Table
 
 # Read by themselves, so that a mistake in one leaves the others to be looked at.
 _APART = ("include", "services", "checks", "alerts")
+_USERS = ("username", "client_id")  # whose secret it is that stands beside them
 
 
 def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
@@ -161,9 +164,23 @@ def _hidden(values: Iterable[object]) -> Iterator[str]:
 
 
 def _hidden_in(model: BaseModel) -> Iterable[str]:
-    """Every SecretStr in a model; most have none."""
+    """Every SecretStr in a model, and what it looks like on the way; most have none."""
     there = [value for name in _holders(type(model)) if (value := getattr(model, name)) is not None]
-    return _hidden(there) if there else ()
+    return (*_hidden(there), *_paired(model, there)) if there else ()
+
+
+def _paired(model: BaseModel, there: Iterable[object]) -> Iterator[str]:
+    """A secret as it travels beside the name of its owner, which targets and proxies that echo a request show."""
+    user = next((name for key in _USERS if (name := getattr(model, key, None))), None)
+    for secret in there:
+        if isinstance(user, str) and isinstance(secret, SecretStr) and secret.get_secret_value():
+            pair = user, secret.get_secret_value()
+            yield _base64(":".join(pair))  # RFC 7617
+            yield _base64(":".join(map(quote_plus, pair)))  # RFC 6749 section 2.3.1
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode()
 
 
 @cache

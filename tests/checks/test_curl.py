@@ -109,7 +109,7 @@ def test_without_pycurl_a_check_that_needs_it_is_an_error_with_its_remedy():
         "except ValueError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "proxy needs pycurl, which is not installed: pip install .[curl] in the checkout, or" in done.stdout
+    assert "proxy needs pycurl, which is not installed: make setup EXTRAS=curl in the checkout, or" in done.stdout
 
 
 def test_a_check_that_does_not_need_pycurl_does_not_load_it():

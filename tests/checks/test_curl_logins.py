@@ -6,6 +6,7 @@ from hashlib import sha256
 from urllib.parse import quote
 
 import pytest
+from pydantic import ValidationError
 
 from checks.core.base import ProtocolError
 from checks.core.curl_ntlm import Challenge, challenge_in, negotiate, ntowf_v2, responses
@@ -236,3 +237,31 @@ async def test_a_signature_stays_within_its_origin(net):
     assert b"AWS4" in first.requests[0]
     assert b"AWS4" not in served.requests[0]
     assert b"X-Amz" not in served.requests[0]
+
+
+@pytest.mark.parametrize("stays", [True, False], ids=["same-connection", "new-connection"])
+async def test_a_digest_run_over_tls_tells_of_its_connection(net, authority, stays):
+    server = Digest(LOGIN["username"], LOGIN["password"], stays=stays)
+    async with serving(server, tls=authority.issue().server()) as served:
+        run = await outcome(Http(url=served.url(scheme="https"), digest=LOGIN, tls={"ca": str(authority.path)}), net)
+    assert run.failure is None
+    assert set(run.phases) == {"connect", "tls", "ttfb", "transfer"}
+    assert run.facts["tls.days_left"] == pytest.approx(90, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"digest": LOGIN | {"username": "u\r\nX-Evil: 1"}},
+        {"ntlm": LOGIN | {"password": "hid\nden"}},
+        {"sigv4": {"access_key": "A", "secret_key": "hidden", "region": "r", "service": "s", "session_token": "a\nb"}},
+        {"proxy": {"url": "http://proxy.example", "username": "u\r\n", "password": "hidden"}},
+        {"proxy": "http://u%0d%0a:hidden@proxy.example"},
+        {"bearer": "hid\r\nden"},
+    ],
+)
+def test_line_breaks_in_credentials_are_refused_without_telling_them(options):
+    with pytest.raises(ValidationError) as caught:
+        Http(url="https://a.example/", **options)
+    (error,) = caught.value.errors()
+    assert error["msg"] == "Value error, holds a line break or another control character"

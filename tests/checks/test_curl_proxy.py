@@ -1,11 +1,13 @@
 """Through proxies: what they are asked, what is told, and where probes may not go."""
 
+import asyncio
 import ssl
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from checks.core import curl_proxy
 from checks.core.curl_wish import Proxy
 from checks.core.net import Net
 from checks.core.result import FailureKind
@@ -15,11 +17,13 @@ from tests.proxies import HttpProxy, Socks5
 from tests.servers import (
     HOST,
     Authority,
+    Recorder,
     Served,
     answering,
     free_port,
     name_server,
     redirecting,
+    resetting,
     response,
     routing,
     serving,
@@ -72,6 +76,8 @@ async def test_a_proxy_forwards_what_is_not_encrypted(net):
     assert run.failure is None
     assert set(run.phases) == {"connect", "ttfb", "transfer"}
     assert proxy.heads[0].startswith(f"GET http://shop.example:{site.port}/a?b HTTP/1.1\r\n")
+    for head in (proxy.heads[0], site.requests[0].decode()):
+        assert head.count("User-Agent: Probe\r\n") == head.lower().count("user-agent") == 1
     assert b"\r\nAuthorization: Bearer token\r\n" in site.requests[0]
 
 
@@ -187,6 +193,7 @@ async def test_a_proxy_that_is_silent_or_not_there(net, scheme):
     assert run.message == f"connection refused by the proxy {HOST}:{port}"
 
 
+LOGIN = {"username": "u", "password": "hidden"}
 DENIED = "is denied by the network policy (169.254.0.0/16); network.allow makes an exception"
 
 
@@ -245,6 +252,7 @@ async def test_the_environment_says_nothing_about_proxies(net, monkeypatch):
         ("socks5h://u:p%40q@[::1]:9", ("socks5h", "::1", 9, "u", "p@q")),
         ("socks5://proxy.example/", ("socks5", "proxy.example", 1080, "", "")),
         ("http://u:a@b@proxy.example", ("http", "proxy.example", 80, "u", "a@b")),
+        ("http://key:@proxy.example", ("http", "proxy.example", 80, "key", "")),
         ({"url": "http://proxy.example", "username": "u", "password": "p"}, ("http", "proxy.example", 80, "u", "p")),
     ],
 )
@@ -264,6 +272,8 @@ def test_proxies_are_written_as_a_text_or_in_parts(value, told):
         ("http://u:hidden@", "the host is missing"),
         ({"url": "http://u:p@proxy.example"}, "credentials of the proxy stand either in a plain string or in username"),
         ({"url": "http://proxy.example", "password": "hidden"}, "password needs username: whose it is"),
+        ("http://u@proxy.example", "username needs password, too; an empty one is written as user:@ or password: ''"),
+        ({"url": "http://proxy.example", "username": "u"}, "username needs password, too; an empty one is written as"),
     ],
 )
 def test_a_proxy_that_cannot_be_says_why_and_not_its_password(value, message):
@@ -277,3 +287,128 @@ def test_a_proxy_that_cannot_be_says_why_and_not_its_password(value, message):
 def test_the_password_of_a_proxy_is_nowhere_to_be_seen():
     check = Http(url="http://shop.example/", proxy="http://user:hidden@proxy.example:3128")
     assert "hidden" not in f"{check!r} {check.proxy!s} {check.model_dump()} {check.model_dump_json()}"
+
+
+# Several addresses of one target: 127.0.0.2 is this machine, too, and nobody listens there.
+
+
+async def test_socks5_turns_to_the_next_address_where_the_proxy_cannot_reach_one(authority, site):
+    proxy = Socks5()
+    async with name_server({"shop.example": ["127.0.0.2", HOST]}) as dns, serving(proxy) as served:
+        net = Net(nameservers=[dns.address])
+        run = await outcome(shop(site, authority, "/to", family="ipv4", proxy=served.url("", "socks5")), net)
+        await net.close()
+    assert run.failure is None, run.message
+    assert [host for host, _ in proxy.asked] == ["127.0.0.2", HOST] * 2
+    assert run.facts["net.target_address"] == HOST
+    assert run.facts["net.failed"] == "127.0.0.2 (the target refused the connection)"
+    assert set(run.phases) == {"dns", "connect", "proxy", "tls", "ttfb", "transfer"}
+
+
+async def test_socks5_does_not_wait_for_ever_for_an_address_that_swallows(monkeypatch):
+    monkeypatch.setattr(curl_proxy, "PATIENCE", 0.1)
+    proxy = Socks5(swallows={"127.0.0.2"})
+    async with (
+        name_server({"shop.example": ["127.0.0.2", HOST]}) as dns,
+        serving(answering(response())) as site,
+        serving(proxy) as served,
+    ):
+        net = Net(nameservers=[dns.address])
+        url = f"http://shop.example:{site.port}/"
+        run = await outcome(Http(url=url, family="ipv4", proxy=served.url("", "socks5")), net)
+        await net.close()
+    assert run.failure is None, run.message
+    assert run.facts["net.failed"] == "127.0.0.2 (no answer in 100 ms)"
+    assert run.facts["net.target_address"] == HOST
+
+
+async def test_the_failure_names_every_address_that_was_asked_of_the_proxy():
+    proxy = Socks5(reply=4)
+    async with name_server({"shop.example": ["127.0.0.2", HOST]}) as dns, serving(proxy) as served:
+        net = Net(nameservers=[dns.address])
+        run = await outcome(Http(url="http://shop.example/", family="ipv4", proxy=served.url("", "socks5")), net)
+        await net.close()
+    assert (run.kind, run.phase) == (CONNECT, "proxy")
+    assert run.message == (
+        f"the proxy {HOST}:{served.port} reaches no address of the target: "
+        "127.0.0.2 (it could not reach the target), 127.0.0.1 (it could not reach the target)"
+    )
+
+
+async def test_a_login_that_the_proxy_refuses_is_not_tried_for_every_address():
+    handler = Socks5(login=("u", "other"))
+    async with name_server({"shop.example": ["127.0.0.2", HOST]}) as dns, serving(handler) as served:
+        net = Net(nameservers=[dns.address])
+        proxy = served.url("", "socks5").replace("://", "://u:p@")
+        run = await outcome(Http(url="http://shop.example/", family="ipv4", proxy=proxy), net)
+        await net.close()
+    assert run.message.endswith("does not connect us: it does not accept the user name and password")
+    assert "net.failed" not in run.facts
+    assert run.facts["net.target_address"] == "127.0.0.2"
+
+
+# Refusals of the proxy itself, where there is no tunnel.
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "words"),
+    [
+        ("407 Proxy Authentication Required", {}, "status 407: it wants another user name and password"),
+        ("502 Bad Gateway", {"Proxy-Status": "squid; error=connection_refused"}, "status 502"),
+        ("503 Service Unavailable", {"X-Squid-Error": "ERR_CONNECT_FAIL 111", "Via": "1.1 squid"}, "status 503"),
+    ],
+)
+async def test_a_request_that_the_proxy_refuses_is_not_the_targets_fault(net, status, headers, words):
+    async with serving(HttpProxy(refusal=response(b"no", status, headers))) as served:
+        run = await outcome(Http(url="http://shop.example/", proxy=served.url("")), net)
+    assert (run.kind, run.phase) == (CONNECT, "proxy")
+    assert run.message == f"the proxy {HOST}:{served.port} refused the request with {words}"
+    assert run.facts["http.status"] == int(status[:3])
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        ("502 Bad Gateway", {}),
+        ("502 Bad Gateway", {"X-Squid-Error": "ERR_CONNECT_FAIL 111", "Via": "1.1 theirs, 1.1 ours"}),
+        ("403 Forbidden", {"Proxy-Status": "cache; hit"}),
+    ],
+)
+async def test_an_answer_that_may_be_the_targets_is_judged_as_the_targets(net, status, headers):
+    async with serving(HttpProxy(refusal=response(b"no", status, headers))) as served:
+        run = await outcome(Http(url="http://shop.example/", proxy=served.url("")), net)
+    assert (run.kind, run.message) == (EXPECTATION, f"status {status[:3]}, wanted 2xx")
+
+
+@pytest.mark.parametrize("target", ["http://shop.example/", "https://shop.example/"])
+async def test_a_proxy_that_hangs_up_is_named(net, target):
+    async with serving(_leaving) as served:
+        closed = await outcome(Http(url=target, proxy=served.url("")), net)
+    assert closed.kind is CONNECT
+    words = f"connection closed by the proxy {HOST}:{served.port}"
+    assert closed.message.removesuffix(" before it answered") == words
+    async with serving(resetting()) as served:
+        reset = await outcome(Http(url=target, proxy=served.url("")), net)
+    assert reset.kind is CONNECT
+    assert reset.message.startswith(f"connection reset by the proxy {HOST}:{served.port}")
+
+
+async def _leaving(reader: Recorder, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+
+
+async def test_a_target_that_hangs_up_behind_its_proxy_is_not_told_as_the_proxy(net):
+    async with serving(_leaving) as site, serving(HttpProxy()) as proxy, serving(Socks5()) as socks:
+        tunnelled = await outcome(Http(url=site.url(), ntlm=LOGIN, proxy=proxy.url("")), net)
+        through = await outcome(Http(url=site.url(), proxy=socks.url("", "socks5")), net)
+    for run, served in ((tunnelled, proxy), (through, socks)):
+        assert (run.kind, run.phase) == (CONNECT, "ttfb")
+        peer = f"{HOST}:{site.port} behind the proxy {HOST}:{served.port}"
+        assert run.message == f"connection closed by {peer} before it answered"
+
+
+async def test_a_proxy_that_talks_nonsense_is_named(net):
+    async with serving(answering(b"hello\r\n\r\n")) as served:
+        run = await outcome(Http(url="https://shop.example/", proxy=served.url("")), net)
+    assert (run.kind, run.phase) == (FailureKind.PROTOCOL, "proxy")
+    assert run.message.startswith(f"the proxy {HOST}:{served.port}: no HTTP answer, it begins with: hello")

@@ -1,8 +1,10 @@
 """HTTP/2 and HTTP/3 through libcurl, against a real server."""
 
+import asyncio
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from checks.core.decode import ACCEPTED
 from checks.core.result import FailureKind
@@ -148,3 +150,37 @@ async def test_a_redirect_to_plain_http_ends_http_3(net, good):
     run = await outcome(good("3", f"/to?http://{HOST}/"), net)
     assert run.kind is FailureKind.EXPECTATION
     assert run.message == f"redirected to http://{HOST}/, which HTTP/3 is not spoken to: only to https://"
+
+
+async def test_digest_has_a_connection_of_its_own_where_others_are_open(net, good):
+    login = {"username": "u", "password": "hidden"}
+    waiting = asyncio.ensure_future(outcome(good("2", "/slow"), net, limit=30))
+    first = await outcome(good("2"), net)
+    second = await outcome(good("2", digest=login), net)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert first.failure is second.failure is None
+    assert set(first.phases) == set(second.phases) == PHASES["2"]
+    assert second.facts["tls.fingerprint"] == first.facts["tls.fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted", "remedy"),
+    [
+        ("1.1", "2", 'version: "2"'),
+        ("2", "1.1", 'version: "1.1"'),
+        ("3", "2", 'version: "2"'),
+        ("auto", "3", 'version: "3"'),
+        ("2", "1.0", 'version: "1.1"'),
+    ],
+)
+def test_a_version_that_never_comes_is_not_expected(version, wanted, remedy):
+    with pytest.raises(ValidationError) as caught:
+        Http(url="https://a.example/", version=version, expect={"version": wanted})
+    message = f'expect.version "{wanted}" never comes true: version is "{version}"; write {remedy}'
+    assert message in caught.value.errors()[0]["msg"]
+
+
+@pytest.mark.parametrize(("version", "wanted"), [("1.1", "1.0"), ("auto", "1.1"), ("auto", "2"), ("3", "3")])
+def test_a_version_that_may_come_can_be_expected(version, wanted):
+    assert Http(url="https://a.example/", version=version, expect={"version": wanted}).expect.version == wanted

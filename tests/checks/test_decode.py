@@ -106,6 +106,10 @@ def test_half_a_body_is_no_body(encoding, cut):
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
 def test_no_body_at_all_is_no_broken_one(encoding):
     assert fed(encoding, b"", 1).size == 0
+    body = Body(encoding, keep=1, limit=1)
+    body.write(b"")  # what an exchange hands over when the head came alone
+    body.end()
+    assert body.size == 0
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd"])

@@ -6,6 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 from checks.core.base import ExpectationError
 from checks.core.expect import HttpExpect, StatusSet, charset, format_statuses, parse_statuses
 from checks.core.jsonpath import JsonRule, parse_json, same, select
+from checks.http import Http
 
 
 @pytest.mark.parametrize(
@@ -99,6 +100,31 @@ def test_equality_of_json_is_not_pythons():
     assert not same([0], [False])
     assert not same({"a": 1}, {"b": 1})
     assert not same([1], [1, 2])
+
+
+# Each of them means something else: a configuration that has another one has changed.
+RULES = [
+    1, 1.0, True, 0, False, "1", None, [1], [True], [1.0], [[0]], [[False]], [], [1, True], [True, 1], ["1,True"],
+    {"equals": {}}, {"equals": {"a": 1}}, {"equals": {"a": True}}, {"equals": {"a": [1]}}, {"equals": {"a": [True]}},
+    {"exists": True}, {"exists": False}, {"min": 1}, {"max": 1}, {"equals": 1, "min": 1},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("index", range(len(RULES)))
+def test_rules_are_equal_only_where_they_say_the_same(index):
+    rule = JsonRule.model_validate(RULES[index])
+    again = [JsonRule.model_validate(one) for one in RULES]
+    assert [other == rule for other in again] == [at == index for at in range(len(RULES))]
+    assert hash(again[index]) == hash(rule)
+    assert HttpExpect(json={"$.a": RULES[index]}) == HttpExpect(json={"$.a": RULES[index]})
+
+
+def test_a_check_whose_json_rule_changes_its_type_has_changed():
+    def check(value):
+        return Http.model_validate({"url": "http://a.example/", "expect": {"json": {"$.ok": value}}})
+
+    assert check(1) != check(True)
+    assert check(True) == check(True)
 
 
 @pytest.mark.parametrize(

@@ -154,3 +154,39 @@ async def test_a_race_may_be_cut_off_at_every_await():
                 dialling.result().close()
             await asyncio.sleep(0)
             assert poller._callbacks == {}  # and what is not closed is a warning, which fails the test
+
+
+async def test_addresses_of_the_preferred_family_follow_each_other_as_usual():
+    """All of 127.0.0.0/8 is this machine; the full queue, which swallows, is at 127.0.0.1."""
+    with full_backlog() as port:
+        async with serving(silent, host="127.0.0.2", port=port), polling() as poller:
+            trace = Trace()
+            async with asyncio.timeout(10):
+                with await race.dial(poller, trace, ["127.0.0.1", "127.0.0.2", "::1"], port, stagger=60):
+                    pass
+    assert trace.facts["net.address"] == "127.0.0.2"
+    assert "::1" not in str(trace.facts["net.failed"])
+
+
+async def test_the_other_family_waits_while_an_address_of_the_preferred_one_may_still_answer():
+    with full_backlog() as port:
+        async with serving(silent, host="::1", port=port), polling() as poller:
+            trace = Trace()
+            addresses = ["127.0.0.2", "127.0.0.1", "::1"]  # refused, swallowed
+            dialling = asyncio.ensure_future(race.dial(poller, trace, addresses, port, stagger=60))
+            await asyncio.wait([dialling], timeout=2 * race.STAGGER)
+            assert not dialling.done()
+            dialling.cancel()
+            await asyncio.wait([dialling])
+    assert "::1" not in str(trace.facts["net.failed"])
+
+
+async def test_the_other_family_has_its_turn_however_many_the_preferred_one_has():
+    with full_backlog() as port:
+        async with serving(silent, host="::1", port=port), polling() as poller:
+            trace = Trace()
+            contest = ["127.0.0.1"] * 20 + ["::1"]
+            async with asyncio.timeout(10):
+                with await race.dial(poller, trace, contest, port, stagger=race.STAGGER + 0.05):
+                    pass
+    assert trace.facts["net.address"] == "::1"

@@ -8,6 +8,7 @@ TCP = "tcp: {host: a.example, port: 1}"
 CHECK = f"checks: {{a: {{{TCP}}}}}\n"
 EXPOSED = "1:9: listen: everybody who reaches this address may change things; set a token"
 OFTEN = f"checks:\n  a: {{every: 500ms, {TCP}}}\n  b: {{every: 1s, {TCP}}}\n"  # 3 runs a second
+AWS = "access_key: A, secret_key: b, region: r, service: s"
 CHAT = "receivers: {chat: {slack: {webhook: https://chat.example/x}}}"
 
 
@@ -75,6 +76,42 @@ CHAT = "receivers: {chat: {slack: {webhook: https://chat.example/x}}}"
             ["1:51: checks.a.http.basic: credentials travel unencrypted: the URL is http://"],
         ),
         ("checks: {a: {http: {url: https://a.example, bearer: x}}}", []),
+        ("checks: {a: {http: {url: http://127.0.0.1, bearer: x}}}", []),
+        (
+            "checks: {a: {http: {url: http://a.example, digest: {username: a, password: b}}}}",
+            ["1:52: checks.a.http.digest: who listens can guess the password from what travels: the URL is http://"],
+        ),
+        (
+            "checks: {a: {http: {url: http://a.example, ntlm: {username: a, password: b}}}}",
+            ["1:50: checks.a.http.ntlm: who listens can guess the password from what travels: the URL is http://"],
+        ),
+        ("checks: {a: {http: {url: http://localhost, ntlm: {username: a, password: b}}}}", []),
+        (
+            f"checks: {{a: {{http: {{url: http://a.example, sigv4: {{{AWS}, session_token: t}}}}}}}}",
+            ["1:120: checks.a.http.sigv4.session_token: it travels unencrypted: the URL is http://"],
+        ),
+        (f"checks: {{a: {{http: {{url: http://a.example, sigv4: {{{AWS}}}}}}}}}", []),
+        (
+            ("checks: {a: {http: {url: https://a.example, oauth2: {token_url: http://b.example/t, "
+            "client_id: a, client_secret: b}}}}"),
+            ["1:65: checks.a.http.oauth2.token_url: client_secret and token travel unencrypted: it is http://"],
+        ),
+        (
+            ("checks: {a: {http: {url: http://a.example, oauth2: {token_url: https://b.example/t, "
+            "client_id: a, client_secret: b}}}}"),
+            ["1:52: checks.a.http.oauth2: the token travels unencrypted: the URL is http://"],
+        ),
+        (
+            "checks: {a: {http: {url: https://a.example, proxy: http://u:p@b.example:3128}}}",
+            ["1:52: checks.a.http.proxy: credentials of the proxy travel unencrypted: it is http://"],
+        ),
+        (
+            "checks: {a: {http: {url: https://a.example, proxy: socks5h://u:p@b.example}}}",
+            ["1:52: checks.a.http.proxy: credentials of the proxy travel unencrypted: it is socks5h://"],
+        ),
+        ("checks: {a: {http: {url: https://a.example, proxy: http://u:p@127.0.0.1:3128}}}", []),
+        ("checks: {a: {http: {url: https://a.example, proxy: https://u:p@b.example}}}", []),
+        ("checks: {a: {http: {url: https://a.example, proxy: http://b.example}}}", []),
         # politeness
         (
             f"network: {{per_host: {{rate: 1/s}}}}\n{OFTEN}",

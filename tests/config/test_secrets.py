@@ -1,10 +1,12 @@
 """What comes in as a secret is filled in, and never told."""
 
 import os
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
+from checks.core.redact import Redactor
 from probe.config.secrets import Secrets, UnfilledError, guarded
 
 KEY = "correct-horse-battery"
@@ -187,3 +189,42 @@ def test_a_lookup_that_fails_names_no_other_value():
     with pytest.raises(UnfilledError) as caught:
         Secrets({"OTHER": KEY}).fill("${env:NOPE}", Path())
     assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "sent"),
+    [
+        ("basic: {username: user, password: written-password}", "user:written-password"),
+        ("digest: {username: user, password: written-password}", "user:written-password"),
+        ("proxy: 'http://user:written%20password@proxy.example'", "user:written password"),
+        (  # RFC 6749 section 2.3.1: both are encoded as in a form first
+            "oauth2: {token_url: 'https://b.example', client_id: 'a b', client_secret: 'x/y+z'}",
+            "a+b:x%2Fy%2Bz",
+        ),
+    ],
+)
+def test_credentials_are_masked_as_they_travel(desk, options, sent):
+    config = desk.load(f"checks: {{a: {{http: {{url: 'https://a.example', {options}}}}}}}")
+    echoed = b64encode(sent.encode()).decode()
+    redact = Redactor(config.secrets)
+    assert echoed not in redact(f"Authorization: Basic {echoed} was not welcome")
+    assert echoed[:12] not in redact(f"Authorization: Basic {echoed[:12]}…")
+
+
+def test_credentials_of_a_receiver_are_masked_as_they_travel(desk):
+    config = desk.load(
+        """
+        checks: {a: {tcp: {host: a.example, port: 1}}}
+        alerts:
+          receivers: {am: {alertmanager: {urls: ["https://am.example"], username: user, password: written-password}}}
+          routes: [{to: [am]}]
+        """
+    )
+    assert b64encode(b"user:written-password").decode() in config.secrets
+
+
+def test_credentials_in_a_token_url_are_refused_with_advice_that_can_be_followed(desk):
+    oauth2 = "{token_url: 'https://u:hidden@b.example', client_id: a, client_secret: b}"
+    (problem,) = desk.problems(f"checks: {{a: {{http: {{url: 'https://a.example', oauth2: {oauth2}}}}}}}")
+    assert "credentials do not belong into token_url; they are client_id and client_secret" in problem
+    assert "hidden" not in problem
