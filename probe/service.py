@@ -276,9 +276,12 @@ class Service:
         self.board.emit(result)
 
     def _seen_ms(self, check: str) -> int:
-        """When the last run of a check began that a result came from; 0 for none."""
+        """When the last run of a check ended that a result came from; 0 for none."""
         view = self.board.view(check)
-        return view.last.result.at_ms if view is not None and view.last is not None else 0
+        if view is None or view.last is None:
+            return 0
+        last = view.last.result
+        return last.at_ms + round(last.duration * 1000)
 
     def _settle(self, delivery: Delivery) -> None:
         self._recorder.settle(delivery)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sys
 import termios
@@ -12,6 +13,7 @@ import time
 import tty
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -30,6 +32,7 @@ _LIST = 50  # checks asked for: more than a terminal has lines for each list
 _FIRST = 1.0  # s between the two samples of a single picture
 _LINES = 50  # of a picture that goes into a file or a pipe
 _FRAMES = 2.0  # a second
+_HOST = re.compile(r"[\w.:%-]+")
 _QUIT = (b"q", b"Q", b"\x03", b"\x04")
 
 
@@ -41,8 +44,7 @@ def place(address: str | None, config: Config | None) -> str:
     """Where the service is: as somebody typed it, or as a configuration says it. Raises ValueError."""
     if address is not None:
         url = address if "://" in address else f"http://{address}"
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        if not _is_address(url):
             raise ValueError(f"{address!r} is no address of a service; write http://127.0.0.1:8080")
         return url.rstrip("/")
     if config is None:
@@ -51,6 +53,16 @@ def place(address: str | None, config: Config | None) -> str:
         raise ValueError(f"{config.path} listens on a port that is free at the start; give the URL that it printed")
     host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.host, config.host)  # noqa: S104
     return f"http://[{host}]:{config.port}" if ":" in host else f"http://{host}:{config.port}"
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        usable = parts.port != 0 and ("[" not in parts.netloc or IPv6Address(parts.hostname))
+    except ValueError:  # a port that is no number, half an IPv6 address
+        return False
+    known = parts.scheme in ("http", "https") and _HOST.fullmatch(parts.hostname or "")
+    return bool(usable and known and not parts.query and not parts.fragment)
 
 
 def shown(url: str) -> str:
@@ -123,7 +135,18 @@ async def once(url: str, console: Console) -> int:
             click.echo(f"no answer from {shown(url)}: {error}", err=True)
             return 1
     height = console.height if console.is_terminal else _LINES
-    console.print(render(window, shown(url), console.width, height))
+    return _printed(render(window, shown(url), console.width, height), console)
+
+
+def _printed(picture: RenderableType, console: Console) -> int:
+    """Print it; the exit code."""
+    try:
+        console.print(picture)
+        console.file.flush()
+    except OSError as error:
+        click.echo(f"standard output cannot be written: {os.strerror(error.errno or 0).lower()}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would fail again at the end
+        return 1
     return 0
 
 

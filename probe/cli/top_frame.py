@@ -10,7 +10,7 @@ from checks.core.units import format_duration
 from probe.cli.colours import COLOUR, PLATE, counted, fitted, harmless
 from probe.cli.top_model import Instant, Line, Pace, Queue, Sample, Window, together
 from probe.cli.top_processes import FULL, LAG, LATE, rows
-from probe.cli.top_words import BAD, WARN, graded, line, many, per_second, percentile, plain, size
+from probe.cli.top_words import BAD, WARN, graded, line, many, per_second, percentile, plain, shortened, size
 from probe.web.order import WORST_FIRST
 from probe.web.when import age
 from thresholds.base import Level
@@ -171,11 +171,11 @@ def _checks(now: Sample, width: int, room: int) -> list[Text]:
 def _failing(now: Sample, one: Line, width: int, name: int) -> Text:
     level = _LEVELS.get(one.level, Level.UNKNOWN)
     row = Text.assemble((f" {level.name}".ljust(_LEVEL), PLATE[level]))
-    row.append(f" {fitted(one.name, name)} {_ago(now, one.since):<{_FOR}} ")
+    row.append(f" {shortened(one.name, name)} {_ago(now, one.since):<{_FOR}} ")
     return row.append(fitted(one.reason, width - row.cell_len).rstrip(), style=COLOUR[level])
 
 
 def _slow(one: Line, width: int, name: int) -> Text:
     latency = "—" if one.duration is None else format_duration(one.duration)
-    row = Text(f"{latency:>{_LEVEL}} {fitted(one.name, name)} ")
+    row = Text(f"{latency:>{_LEVEL}} {shortened(one.name, name)} ")
     return row.append(fitted(one.target, width - row.cell_len).rstrip(), style="dim")

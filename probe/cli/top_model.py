@@ -53,6 +53,19 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """What a process had counted some seconds ago."""
+
+    at: Instant
+    cpu: float
+    runs: int
+    missed: int
+    dropped: Mapping[str, int]
+    loop_lag: Histogram
+    lateness: Histogram
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """One process of the service. Counters are since its start."""
 
@@ -75,6 +88,8 @@ class Process:
     dropped: Mapping[str, int]
     loop_lag: Histogram
     lateness: Histogram
+    ended: bool = False  # there are fewer workers now
+    before: Before | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +170,7 @@ class Pace:
     lag: Histogram
 
 
-def pace(before: Process | None, after: Process) -> Pace:
+def pace(before: Process | Before | None, after: Process) -> Pace:
     """Of a process between two samples."""
     if before is None:
         return Pace(None, None, 0, 0, after.lateness, after.loop_lag)
@@ -202,8 +217,10 @@ class Window:
         """Of every process of now, over the time for which it is known."""
         return {process.process: pace(self._before(process), process) for process in self.now.processes}
 
-    def _before(self, process: Process) -> Process | None:
+    def _before(self, process: Process) -> Process | Before | None:
         """The oldest word of the same process. A worker may have said nothing new since the last sample."""
+        if process.before is not None and process.before.at < process.at:
+            return process.before  # the service remembers for longer than we have looked
         words = (one for sample in self._samples for one in sample.processes if one.process == process.process)
         return next((one for one in words if one.at < process.at), None)
 

@@ -77,6 +77,7 @@ def rows(
     processes: Sequence[Process], paces: Mapping[str, Pace], silence: Callable[[Process], float], width: int, most: int
 ) -> list[Text]:
     """The table in at most `most` lines. `silence` is for how many seconds a process has said nothing."""
+    processes = [one for one in processes if not one.ended]
     columns = columns_within(width)
     names = " ".join(f"{column.title:>{column.width}}" for column in columns)
     lines = [Text(f"{'PROCESS':<{_NAME}} {names}", style="dim")]

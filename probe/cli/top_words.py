@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from checks.core.units import format_duration
-from probe.cli.colours import harmless
+from probe.cli.colours import fitted, harmless
 from probe.cli.top_model import Histogram
 
 WARN, BAD = "yellow", "bold red"
@@ -58,6 +59,18 @@ def line(label: str, pieces: Sequence[Text], width: int) -> Text:
             return made
         fine = [index for index, piece in enumerate(kept) if not piece.style]
         del kept[fine[-1] if fine else -1]
+
+
+def shortened(name: str, width: int) -> str:
+    """The name in exactly `width` cells, cut in the middle: names of one folder differ at their end."""
+    name = harmless(name)
+    if cell_len(name) <= width or width < 3:
+        return fitted(name, width)
+    head = set_cell_size(name, (width - 1) // 3).rstrip()
+    tail = name[-(width - 1) :]
+    while cell_len(head) + 1 + cell_len(tail) > width:
+        tail = tail[1:]
+    return fitted(f"{head}…{tail}", width)
 
 
 def plain(text: str, style: str = "") -> Text:

@@ -41,6 +41,7 @@ class Child:
         self.name = f"worker {shard.index + 1}"
         self.closed = asyncio.Event()
         self.vitals: Vitals | None = None  # what it said last of itself
+        self.planned = False  # it has said that it has checks to run
         self.results = 0  # that came from it
         self.why = ""  # it was killed
         self._result = result
@@ -111,6 +112,7 @@ class Child:
         said = read_line(line)
         if isinstance(said, Vitals):
             self.vitals = said
+            self.planned = self.planned or said.checks > 0
             self._ready()
         else:
             self.results += 1

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from checks.core.base import CheckSpec
 from probe.clock import Clock
+from probe.engine.briefing import Past
 from probe.engine.crew import Crew
 from probe.engine.intake import Intake
 from probe.engine.orders import Rules
@@ -52,6 +53,21 @@ class Fleet:
         for place, shard in zip(self._places, shards, strict=True):
             place.briefing.want(shard, rules)
             place.inform()
+
+    def past(self) -> Past:
+        """What the workers were told to run."""
+        pasts = [place.briefing.past() for place in self._places]
+        return Past(
+            {name: spec for past in pasts for name, spec in past.specs.items()},
+            {name: at_ms for past in pasts for name, at_ms in past.since_ms.items()},
+        )
+
+    def inherit(self, past: Past, counted: Mapping[str, Vitals]) -> None:
+        """Take over from a prober that is no more, and from the workers of the same names that there were."""
+        for place in self._places:
+            place.briefing.inherit(past)
+            if place.name in counted:
+                place.inherit(counted[place.name])
 
     async def stop(self) -> None:
         """End the workers in order, with all that they have to say; those that take too long are killed."""

@@ -106,6 +106,11 @@ class Place:
         said = child.vitals or Vitals(self.name, child.pid, self._clock.now_ms())
         return replace(said, process=self.name, runs=child.results)  # what it did not get to tell did not happen
 
+    def inherit(self, past: Vitals) -> None:
+        """Count on from where the worker of this name in the fleet before ended."""
+        self._past = _counted(past, self._past)
+        self._restarts += past.restarts
+
     async def _life(self) -> str:
         """One process from its start to its end; how it came to that."""
         try:
@@ -122,6 +127,8 @@ class Place:
                 await self._serve(child)
         finally:
             self._child = None
+            if child.planned:
+                self.briefing.counted()
             self._past = _counted(self._past, self._now(child))
             why = await child.bury()
             self._empty.set()

@@ -14,8 +14,9 @@ from probe.engine.vitals import BOUNDS, Vitals
 
 Json = dict[str, Any]  # instants are Unix ms, under names that end with _ms
 
-_FIGURES = ("process", "pid", "at_ms", "cpu", "rss", "fds", "fd_limit", "checks", "runs", "missed", "in_flight",
-            "seats", "lookups", "lag", "queued", "restarts")  # fmt: skip
+_FIGURES = ("process", "pid", "rss", "fds", "fd_limit", "checks", "in_flight", "seats", "lookups", "lag", "queued",
+            "restarts", "ended")  # fmt: skip
+_COUNTERS = ("at_ms", "cpu", "runs", "missed")
 
 
 def report(own: OwnMetrics) -> Json:
@@ -34,8 +35,17 @@ def report(own: OwnMetrics) -> Json:
 
 
 def _process(vitals: Vitals) -> Json:
+    counted = _counters(vitals)
     return {
         **{name: getattr(vitals, name) for name in _FIGURES},
+        **counted,
+        "before": counted if vitals.before is None else _counters(vitals.before),
+    }
+
+
+def _counters(vitals: Vitals) -> Json:
+    return {
+        **{name: getattr(vitals, name) for name in _COUNTERS},
         "dropped": dict(vitals.dropped),
         "loop_lag": _histogram(BOUNDS, vitals.loop_lag, vitals.loop_lag_total),
         "lateness": _histogram(BOUNDS, vitals.lateness, vitals.lateness_total),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # s
@@ -62,6 +62,7 @@ class Vitals:
     lookups: int = 0  # names that wait for the resolver
     lag: float = 0.0  # the worst of the last second or so
     restarts: int = 0  # how often the service had to replace this process
+    ended: bool = False  # there are fewer workers now; what this one counted goes on counting
     cpu: float = 0.0  # processor time, user and system
     rss: int = 0  # bytes
     fds: int = 0
@@ -72,3 +73,8 @@ class Vitals:
     loop_lag_total: float = 0.0
     lateness: Sequence[int] = ()  # counts of a Histogram
     lateness_total: float = 0.0
+    before: Vitals | None = None  # the same process some seconds ago
+
+    def kept(self) -> Vitals:
+        """As it is now: the process goes on counting in what it gave us."""
+        return replace(self, dropped=dict(self.dropped), loop_lag=tuple(self.loop_lag), lateness=tuple(self.lateness))

@@ -19,18 +19,17 @@ import sys
 from checks.core.base import CheckSpec
 from checks.core.wire import encode
 from probe.clock import SystemClock
+from probe.engine.briefing import missed
 from probe.engine.local import Local
 from probe.engine.orders import Change, Order, Parcels, Rules, Stop, vitals_line
 from probe.engine.outbox import Outbox, enlarge
 from probe.engine.process import most_at_once, settle
-from probe.engine.schedule import grid
 
 log = logging.getLogger("probe.worker")
 
 _VITALS = 1.0  # s between two looks at ourselves
 _LAST_WORDS = 3.0  # s for what is left to say at the end
 _PIECE = 1 << 18  # bytes of orders read in one turn
-_LATER = 2  # ms by which the stamp of a run may lie before its instant
 
 
 class Worker:
@@ -144,14 +143,8 @@ class Worker:
 
     def _count_missed(self) -> None:
         """Instants that nobody ran while there was no worker here, or one that hung, are missed runs."""
-        now_ms, now = self._clock.now_ms(), self._clock.monotonic()
-        missed = 0
-        for spec, seen_ms in self._seen:
-            times = grid(spec.name, spec.every, now_ms, now)
-            since = now - (now_ms - seen_ms - _LATER) / 1000
-            missed += max(0, round((times.next_due(now) - times.next_due(since)) / spec.every)) if seen_ms else 0
+        self._local.tally.skipped(missed(self._seen, self._clock.now_ms(), self._clock.monotonic()))
         self._seen.clear()
-        self._local.tally.skipped(missed)
 
 
 async def _run(orders: int, results: int) -> int:

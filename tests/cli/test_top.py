@@ -28,7 +28,9 @@ from probe.cli.main import main
 from probe.cli.top import NoAnswerError, Source, Top, interval, place, shown
 from probe.cli.top_frame import render
 from probe.cli.top_model import Histogram, Line, Process, Queue, Receiver, Sample, StoreFigures, Window, read
+from probe.cli.top_words import shortened
 from probe.config.model import Config
+from probe.engine.vitals import Vitals
 from tests.conftest import FakeClock
 from tests.e2e.processes import free_port
 from tests.web.stand import REFUSED, planned, standing
@@ -286,6 +288,37 @@ def test_a_process_that_says_nothing_is_told():
     assert coloured(window(first, second)).get("no word for 12 s") == "bold red"
 
 
+def test_workers_of_which_there_are_no_more_count_and_are_not_listed():
+    drawn = lines(window(sample(process(missed=1), process("worker 2", pid=0, missed=41, ended=True))))
+    assert not [line for line in drawn if line.startswith("worker 2")]
+    assert "42 in all" in drawn[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "short"),
+    [
+        ("shop/home", 9, "shop/home"),
+        ("shop/home", 12, "shop/home   "),
+        ("very/long/team-name/with/many/parts/checkout", 25, "very/lon…y/parts/checkout"),
+        ("very/long/team-name/with/many/parts/search", 25, "very/lon…any/parts/search"),
+        ("日本日本日本日本", 9, "日…本日本"),
+        ("日本日本日本日本", 10, "日…本日本 "),
+        ("shop/home", 2, "s…"),
+        ("shop/home", 0, ""),
+    ],
+)
+def test_names_are_cut_in_the_middle(name, width, short):
+    assert shortened(name, width) == short
+    assert cell_len(short) == width
+
+
+def test_long_names_of_one_folder_can_be_told_apart():
+    names = [f"very/long/team-name/with/many/parts/of/it/{end}" for end in ("checkout", "search")]
+    checks = tuple(Line(name, "down", NOW, "status 500", "https://x", 0.2) for name in names)
+    drawn = "\n".join(lines(window(sample(failing=checks, slowest=checks))))
+    assert drawn.count("it/checkout ") == drawn.count("it/search ") == 2
+
+
 ATTACKS = ["\x1b[2J\x1b]0;owned\x07", "a\rb\nc", "\u202egpj", "\x9b31m", "[bold red]x[/]", "日本" * 100]
 
 
@@ -316,7 +349,10 @@ def test_an_address_is_taken_as_people_type_it(address, url):
     assert place(address, None) == url
 
 
-@pytest.mark.parametrize("address", ["ftp://x", "http://", "", "http://x?limit=5"])
+@pytest.mark.parametrize(
+    "address",
+    ["ftp://x", "http://", "", "http://x?limit=5", "foo:bar", "x:0", "x:70000", "http://[::1", "a b", "http://[x]:1"],
+)
 def test_what_is_no_address_is_said(address):
     with pytest.raises(ValueError, match="no address of a service"):
         place(address, None)
@@ -488,6 +524,28 @@ async def test_output_that_is_no_terminal_gets_one_picture(clock: FakeClock, tmp
     assert "q ends" not in done.stdout
 
 
+async def test_one_picture_shows_the_last_ten_seconds_of_a_service_in_which_nothing_happens_now(clock, tmp_path: Path):
+    async with standing(clock, tmp_path, planned("shop/home")) as stand, stand.client() as client:
+        now_ms = clock.now_ms()
+        late = [0] * 11 + [4]
+        ago = Vitals("service", 100, now_ms - 10_000, runs=100, missed=5, cpu=1.0, lateness=[0] * 12)
+        stand.vitals = [Vitals("service", 100, now_ms, runs=130, missed=47, cpu=2.0, lateness=late, before=ago)]
+        done = await _probe(f"127.0.0.1:{client.port}", "--once")
+    assert "runs   3.0/s · 0 of 0 under way · 42 missed lately, 47 in all · 10% of a core" in done.stdout
+    assert "late   p50 > 2.5 s" in done.stdout
+
+
+async def test_output_that_cannot_be_written_is_one_line_and_code_1(clock: FakeClock, tmp_path: Path):
+    async with standing(clock, tmp_path) as stand, stand.client() as client:
+        stand.vitals[0].at_ms = clock.now_ms()
+        command = [str(PROBE), "top", f"127.0.0.1:{client.port}", "--once"]
+        with Path("/dev/full").open("w") as full:
+            done = await asyncio.to_thread(
+                subprocess.run, command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+            )
+    assert (done.returncode, done.stderr) == (1, "standard output cannot be written: no space left on device\n")
+
+
 async def test_nobody_there_is_one_line_and_code_1():
     port = free_port()
     done = await _probe(f"http://me:hunter2@127.0.0.1:{port}", "--once")
@@ -495,7 +553,7 @@ async def test_nobody_there_is_one_line_and_code_1():
     assert done.stderr == f"no answer from http://127.0.0.1:{port}: connection refused\n"
 
 
-@pytest.mark.parametrize("arguments", [["ftp://x"], ["--every", "1"], ["http://x", "-c", "probe.yml"]])
+@pytest.mark.parametrize("arguments", [["ftp://x"], ["foo:bar"], ["--every", "1"], ["http://x", "-c", "probe.yml"]])
 def test_a_wrong_command_line_is_code_2(arguments):
     done = CliRunner().invoke(main, ["top", *arguments])
     assert done.exit_code == 2

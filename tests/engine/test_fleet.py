@@ -22,7 +22,7 @@ from probe.engine.place import Ears
 from probe.engine.probing import Probing
 from probe.engine.shard import shard_of
 from probe.engine.vitals import Vitals
-from tests.servers import Served, answering, free_port, response, serving
+from tests.servers import Served, answering, free_port, response, serving, silent
 from thresholds.base import Level
 
 EVERY = 0.25  # s
@@ -54,6 +54,9 @@ class Lab:
 
     def pids(self) -> list[int]:
         return [one.pid for one in self.workers() if one.pid]
+
+    def missed(self) -> int:
+        return sum(one.missed for one in self.probing.vitals())
 
     def pipe(self, place: int, pid: int) -> Path:
         """The end of a worker's pipe that it writes its lines into."""
@@ -203,7 +206,7 @@ async def test_another_number_of_workers_takes_over_without_running_a_check_twic
 ) -> None:
     for count in counts:
         await lab.plan(lab.specs(6), count)
-        await lab.until(lambda: len(lab.workers()) == count)  # noqa: B023
+        await lab.until(lambda: len(lab.pids()) == count)  # noqa: B023
         before = len(lab.results)
         await lab.until(lambda: len(lab.results) >= before + 12)  # noqa: B023
     starts = lab.starts()
@@ -211,6 +214,39 @@ async def test_another_number_of_workers_takes_over_without_running_a_check_twic
     gaps = [(b - a) / 1000 for instants in starts.values() for a, b in itertools.pairwise(sorted(instants))]
     assert min(gaps) > EVERY / 2
     assert max(gaps) < 2.0
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 3), (3, 1), (0, 2), (2, 0)])
+async def test_runs_that_a_change_of_workers_cuts_off_are_missed(lab: Lab, before: int, after: int) -> None:
+    async with serving(silent) as site:
+        specs = [CheckSpec(f"c{n}", Http(url=site.url(f"/{n}")), EVERY, 60.0) for n in range(6)]
+        began = time.monotonic()
+        await lab.plan(specs, before)
+        await lab.until(lambda: sum(one.in_flight for one in lab.probing.vitals()) == 6)
+        told = time.monotonic()
+        await lab.until(lambda: time.monotonic() >= told + 4 * EVERY)
+        least = 6 * int((time.monotonic() - told) / EVERY)
+        await lab.plan(specs, after)
+        await lab.until(lambda: lab.missed() >= least)
+        await lab.until(lambda: sum(one.in_flight for one in lab.probing.vitals()) == 6)
+        await lab.plan(specs, before)  # what was counted is not counted again
+        await lab.until(lambda: sum(one.in_flight for one in lab.probing.vitals()) == 6)
+        assert lab.missed() <= 6 * ((time.monotonic() - began) / EVERY + 1)
+        await lab.plan((), after)
+
+
+async def test_counters_do_not_fall_with_the_number_of_workers(lab: Lab) -> None:
+    most = 0
+    for count in (3, 1, 0, 2):
+        await lab.plan(lab.specs(6), count)
+        assert sum(one.runs for one in lab.probing.vitals()) >= most
+        await lab.everybody(6)
+        most = sum(one.runs for one in lab.probing.vitals())
+        names = [one.process for one in lab.probing.vitals()]
+        assert names[0] == "service"
+        assert len(set(names)) == len(names) == 4 or count == 3
+        assert [one.ended for one in lab.workers()] == [False] * count + [True] * (3 - count)
+    assert len(lab.pids()) == 2
 
 
 @pytest.mark.parametrize("way", ["the end", "no workers any more"])

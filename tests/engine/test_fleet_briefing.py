@@ -1,9 +1,12 @@
 """What a worker is told, and that it is told no more than it does not know."""
 
+import pytest
+
 from checks.core.base import CheckSpec
 from checks.tcp import Tcp
-from probe.engine.briefing import Briefing
+from probe.engine.briefing import Briefing, missed
 from probe.engine.orders import Change, Order, Rules
+from probe.engine.schedule import grid
 
 RULES = Rules()
 
@@ -106,6 +109,49 @@ def test_a_check_that_changed_while_there_was_no_process_missed_nothing() -> Non
     (_, change, _) = desk.told()
     assert isinstance(change, Change)
     assert change.seen_ms == (0,)
+
+
+def test_another_prober_knows_since_when_nobody_ran_what_the_one_before_did() -> None:
+    desk, other = Desk(), Desk()
+    desk.briefing.want(plan(spec("seen"), spec("unseen"), spec("changed"), spec("gone")), RULES)
+    desk.told()
+    other.briefing.inherit(desk.briefing.past())
+    other.now_ms, other.seen = 60_000, {"seen": 50_000, "changed": 50_000, "gone": 50_000}
+    other.briefing.want(plan(spec("seen"), spec("unseen"), spec("changed", every=1.0), spec("new")), RULES)
+    (_, change, _) = other.told()
+    assert isinstance(change, Change)
+    assert [one.name for one in change.specs] == ["seen", "unseen", "changed", "new"]
+    assert change.seen_ms == (50_000, 1_000, 0, 0)
+    again = other.briefing.past()
+    assert dict(again.since_ms) == {"seen": 1_000, "unseen": 1_000, "changed": 60_000, "new": 60_000}
+    assert again.specs["changed"].every == 1.0
+
+
+def test_what_one_process_has_counted_the_next_does_not_count_again() -> None:
+    desk = Desk()
+    desk.briefing.want(plan(spec("a")), RULES)
+    for now_ms, counted, since_ms in [(9_000, False, 1_000), (20_000, True, 1_000), (30_000, True, 20_000)]:
+        desk.told()
+        desk.now_ms = now_ms
+        desk.briefing.forget()
+        (_, change, _) = desk.told()
+        assert isinstance(change, Change)
+        assert change.seen_ms == (since_ms,)
+        if counted:
+            desk.briefing.counted()
+
+
+@pytest.mark.parametrize(
+    ("ago", "count"),
+    # The grid of "a" at 10 s: 2.5 s after the last instant it is 7.5 s to the next one, whatever the offset.
+    [(0.0, 0), (2.4, 0), (2.6, 1), (12.4, 1), (12.6, 2), (1002.6, 101)],
+)
+def test_missed_are_the_instants_after_the_last_run(ago: float, count: int) -> None:
+    at_ms = 1_800_000_000_000
+    now = grid("a", 10.0, at_ms, 5_000.0).next_due(5_000.0) + 2.5
+    now_ms = at_ms + round((now - 5_000.0) * 1000)
+    seen_ms = now_ms - round(ago * 1000)
+    assert missed([(spec("a"), seen_ms), (spec("b"), 0)], now_ms, now) == count
 
 
 def test_a_process_that_died_before_it_was_told_leaves_what_the_one_before_knew() -> None:

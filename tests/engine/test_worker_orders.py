@@ -78,6 +78,9 @@ def test_lines_are_results_or_vitals() -> None:
         b"{}",
         b'{"check":"a"}',
         b'{"check":"a","at_ms":"soon","duration":0.1}',
+        b'{"check":"a","at_ms":null,"duration":0.1}',
+        b'{"check":"a","at_ms":1,"duration":0.1,"facts":{"x":[null]}}',
+        b"null",
         b'{"check":"a","at_ms":1,"duration":0.1,"failure":{"kind":"odd","phase":"","message":""}}',
         b'{"vitals":{"process":"worker 1"}}',
         b'{"vitals":',
@@ -88,6 +91,33 @@ def test_lines_are_results_or_vitals() -> None:
 def test_any_other_line_is_nonsense(line: bytes) -> None:
     with pytest.raises(NonsenseError, match="a line that is no result"):
         read_line(line)
+
+
+NAN, ENDLESS = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("seen", "heard"),
+    [
+        (Result("a", 1, 0.5, {"dns": NAN, "ttfb": 0.1}), Result("a", 1, 0.5, {"ttfb": 0.1})),
+        (Result("a", 1, 0.5, {}, {"x": -ENDLESS, "y": 2.5, "z": True}), Result("a", 1, 0.5, {}, {"y": 2.5, "z": True})),
+        (Result("a", 1, NAN), Result("a", 1, 0.0)),
+        (
+            Result("a", 1, 0.5, {}, {"x": "\ud800!", "\udfff": 1, "n": NAN}),
+            Result("a", 1, 0.5, {}, {"x": "?!", "?": 1}),
+        ),
+        (Result("a", 1, 0.5, {}, {"x": 10**30, "y": -1}), Result("a", 1, 0.5, {}, {"x": 10**30, "y": -1})),
+        (Result("a", 1, 0.5, {}, {"x": object(), "y": 1}), Result("a", 1, 0.5, {}, {"y": 1})),  # a bug of a check's
+        (Result("a", 1, 0.5, {}, {"x": ':null,"y":null'}), Result("a", 1, 0.5, {}, {"x": ':null,"y":null'})),
+        (
+            Result("a", 1, 0.5, {"dns": NAN}, {}, Failure(FailureKind.LOCAL, "dns", "caf\udce9")),
+            Result("a", 1, 0.5, {}, {}, Failure(FailureKind.LOCAL, "dns", "caf?")),
+        ),
+    ],
+    ids=["phase", "fact", "duration", "half a character", "huge", "no fact", "only a text", "failure"],
+)
+def test_what_json_has_no_word_for_is_left_out_and_costs_no_worker_its_life(seen: Result, heard: Result) -> None:
+    assert read_line(encode(seen)) == heard
 
 
 def test_vitals_survive_a_field_that_only_a_newer_worker_knows() -> None:
