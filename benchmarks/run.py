@@ -32,6 +32,7 @@ BENCHMARKS = (
     "start",
     "exposition",
     "store",
+    "slices",
 )
 _MARKED = re.compile(r"(?<=<!-- figures: begin -->\n).*?(?=<!-- figures: end -->)", re.DOTALL)
 

@@ -12,6 +12,7 @@ _URL_PARTS = ("", "/", "/?:@!$&'()*+,;=")
 _SHORTEST = 4  # masking "a" would mask every text
 _TELLING = 6  # characters of a secret that was cut off: fewer may be a word like any other
 _CUT = "…"
+_LONG = 12  # characters at the end of a text that does not say that it was cut: fewer may be a word of its own
 # Of a secret that is a URL, this much is known from other URLs of the same host.
 _KNOWN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/@]*(?:/|$))?")
 
@@ -30,19 +31,19 @@ class Redactor:
             if secret in text:
                 text = text.replace(secret, MASK)
         if text[-_TELLING:] in self._together and len(text) >= _TELLING:
-            text = self._masked(text)
+            text = self._masked(text, _LONG)
         if _CUT in text:
             *cut, rest = text.split(_CUT)
             text = _CUT.join([*map(self._masked, cut), rest])
         return text
 
-    def _masked(self, text: str) -> str:
-        """The text without the beginning of a secret that it ends with."""
+    def _masked(self, text: str, fewest: int = _TELLING) -> str:
+        """The text without the beginning of a secret that it ends with, if that has so many characters."""
         end = text[-_TELLING:]
         if len(end) < _TELLING or end not in self._together:
             return text
         longest = max((_overlap(secret, text, end) for secret in self._secrets if end in secret), default=0)
-        return text[: len(text) - longest] + MASK if longest else text
+        return text[: len(text) - longest] + MASK if longest >= fewest else text
 
 
 def _overlap(secret: str, text: str, end: str) -> int:

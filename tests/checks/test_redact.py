@@ -37,8 +37,10 @@ KEY = "correct-horse-battery"
         ("it said correct-horse-bat…", f"it said {MASK}…"),
         ('header "correct-ho…", wanted "x"', f'header "{MASK}…", wanted "x"'),
         ("correct-correct-horse", f"correct-{MASK}"),
-        ("it said correc", f"it said {MASK}"),
-        ("it said corre", "it said corre"),
+        ("it said correc…", f"it said {MASK}…"),
+        ("it said corre…", "it said corre…"),
+        ("it said correct-hor", "it said correct-hor"),
+        ("it said correct-hors", f"it said {MASK}"),
         ("it said horse-battery, at the end: battery", "it said horse-battery, at the end: battery"),
         ("it is not correct-hors at all", "it is not correct-hors at all"),
         ("…", "…"),
@@ -63,3 +65,9 @@ def test_the_host_of_a_secret_url_is_no_secret(text: str, shown: str) -> None:
 
 def test_credentials_in_a_url_are_masked_where_they_are_cut() -> None:
     assert Redactor(["http://user:hidden@proxy.example:3128/"])("via http://user:hid…") == f"via {MASK}…"
+
+
+def test_a_word_that_a_long_secret_begins_with_is_a_word() -> None:
+    hook = "services/T000/B000/a-long-and-secret-token"
+    assert Redactor([hook])("answered 404: no_service") == "answered 404: no_service"
+    assert Redactor([hook])("answered 404: no_service…") == f"answered 404: no_{MASK}…"
