@@ -121,7 +121,11 @@ class Tcp(BaseModel):
         return unescape(self.send)
 
     async def run(self, trace: Trace, net: Net) -> None:
-        with await net.connect(trace, self.host, self.port, tls=self.tls, family=self.family) as connection:
+        # What is said may come in pieces: each is looked at as it comes, for its stamp to be its own.
+        promptly = self.expect is not None
+        with await net.connect(
+            trace, self.host, self.port, tls=self.tls, family=self.family, promptly=promptly
+        ) as connection:
             if self.send:
                 with trace.timed("send"):
                     await connection.send(self._bytes)

@@ -214,7 +214,7 @@ class Connection:
         now = time.monotonic()
         if trip is not None and trip <= now - began:
             self.connected_at = began + trip
-            self._facts["timing"] = "kernel"
+            self._facts.setdefault("timing", "kernel")  # of a hop before it may have been the loop's
         else:
             self.connected_at = now
             self._facts["timing"] = "loop"

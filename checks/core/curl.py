@@ -20,14 +20,13 @@ from checks.core.curl_route import find_route
 from checks.core.curl_transfer import Transfer
 from checks.core.curl_wish import Login, Wish
 from checks.core.decode import Body, too_large
-from checks.core.exchange import EXCERPT, Order, fault_of, follows, judge_body_of, note_head, take
+from checks.core.exchange import EXCERPT, Order, fault_of, follows, judge_answer, note_head, take
 from checks.core.http1 import Answer
 from checks.core.net import Net
 from checks.core.peer import PeerError
 from checks.core.redirects import Following
 from checks.core.request import Request
 from checks.core.result import Trace
-from checks.core.text import excerpt
 
 _HUNG_UP = "the server closed the connection in the middle of the NTLM login"
 _VERSIONS = {"2": ("2", "2.0"), "3": ("3", "3.0")}
@@ -60,15 +59,7 @@ async def ask_by_curl(wish: Wish, order: Order, trace: Trace, net: Net) -> None:
             following = following or Following(order.redirects)
             request, payload = following.follow(trace, request, answer)
             continue
-        try:
-            if fault is not None:
-                raise fault
-            if order.expect.reads_body:
-                await judge_body_of(order.expect, answer, body)
-        except ExpectationError:
-            if body.data and not body.opaque:
-                trace.facts["http.excerpt"] = excerpt(body.data, EXCERPT)
-            raise
+        await judge_answer(order.expect, trace, answer, body, fault)
         return
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from ssl import SSLError
@@ -25,17 +25,21 @@ from checks.core.url import Url
 
 _ALPN = ("http/1.1",)
 _WINDOW = 16384  # bytes that go into the buffers of the kernel on either side, however slow we are
-_EXCERPT = 200  # characters of a body that failed
+EXCERPT = 200  # characters of a body that failed
 _SMALL = 32768  # bytes of a body that is judged on the event loop: a fraction of a millisecond
 _AT_ONCE, _AT_MOST = 0.01, 1.0  # s for a regex: on the event loop, and in a thread
 
 
 @dataclass(slots=True)
-class Order:
-    """What a check asks for and what the answer must be, whoever carries it there.
+class Manner:
+    """How a target answers, as its runs have found: once in `pieces`, its first byte is looked at as it comes."""
 
-    `pieces` is learned: the last answer came in several, so its first byte must be looked at as it comes.
-    """
+    pieces: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a check asks for and what the answer must be, whoever carries it there."""
 
     request: Request
     payload: bytes  # the request as it is sent
@@ -44,7 +48,7 @@ class Order:
     family: Family
     max_body: int  # bytes
     expect: HttpExpect
-    pieces: bool = False
+    manner: Manner = field(default_factory=Manner)  # learned; one for all orders that are made of this one
 
 
 async def ask(order: Order, trace: Trace, net: Net) -> None:
@@ -61,14 +65,21 @@ async def ask(order: Order, trace: Trace, net: Net) -> None:
             break
         following = following or Following(order.redirects)
         request, payload = following.follow(trace, request, answer)
+    await judge_answer(order.expect, trace, answer, body, fault)
+
+
+async def judge_answer(
+    expect: HttpExpect, trace: Trace, answer: Answer, body: Body, fault: ExpectationError | None
+) -> None:
+    """Raise what is wrong with the head, or with the body; the body's beginning is then a fact."""
     try:
         if fault is not None:
             raise fault
-        if order.expect.reads_body:
-            await _judge_body(order.expect, answer, body)
+        if expect.reads_body:
+            await _judge_body(expect, answer, body)
     except ExpectationError:
         if body.data and not body.opaque:
-            facts["http.excerpt"] = excerpt(body.data, _EXCERPT)
+            trace.facts["http.excerpt"] = excerpt(body.data, EXCERPT)
         raise
 
 
@@ -80,7 +91,7 @@ async def _connect(order: Order, trace: Trace, net: Net, url: Url, *, followed: 
             tls = tls.model_copy(update={"cert": None, "key": None, "server_name": None})
     try:
         return await net.connect(
-            trace, url.host, url.port, tls=tls, family=order.family, alpn=_ALPN, promptly=order.pieces
+            trace, url.host, url.port, tls=tls, family=order.family, alpn=_ALPN, promptly=order.manner.pieces
         )
     except DeniedError as error:
         if not followed:
@@ -109,27 +120,28 @@ async def _exchange(
             whole = answer.done
             while not answer.headed:
                 piece = await _next(connection, answer)
-            _note_head(trace, answer)
-            if not _follows(order, answer):
-                fault = _fault(order.expect, answer)
+            note_head(trace, answer)
+            if not follows(order, answer):
+                fault = fault_of(order.expect, answer)
                 body = await _read(order, trace, connection, answer, piece, good=fault is None)
             _arrived(rest, connection, undelayed=connection.received <= _WINDOW)
         # Pieces that we read together have the stamp of the last one. What is known of the first is when we looked; the
         # next run looks at once. Under TLS a record is such a piece, whatever it travels in.
-        order.pieces = not whole or (request.url.scheme == "http" and connection.pieces() > 1)
-        if order.pieces and connection.slice:
-            trace.facts["timing"] = "loop"
-            trace.unsure += connection.slice
+        if not whole or (request.url.scheme == "http" and connection.pieces() > 1):
+            order.manner.pieces = True
+            if connection.slice:
+                trace.facts["timing"] = "loop"
+                trace.unsure += connection.slice
     finally:
         answer.release()
     return answer, body, fault
 
 
-def _follows(order: Order, answer: Answer) -> bool:
+def follows(order: Order, answer: Answer) -> bool:
     return order.redirects > 0 and answer.status in REDIRECTS and "location" in answer.headers
 
 
-def _fault(expect: HttpExpect, answer: Answer) -> ExpectationError | None:
+def fault_of(expect: HttpExpect, answer: Answer) -> ExpectationError | None:
     try:
         expect.judge_head(answer.status, answer.version, answer.headers)
     except ExpectationError as error:
@@ -141,7 +153,7 @@ async def _read(
     order: Order, trace: Trace, connection: Connection, answer: Answer, piece: bytes, *, good: bool
 ) -> Body:
     limit = order.max_body
-    keep = limit if order.expect.reads_body else _EXCERPT * 4
+    keep = limit if order.expect.reads_body else EXCERPT * 4
     body = Body(answer.headers.get("content-encoding", ""), keep=keep, limit=limit)
     if not good:
         await _read_excerpt(connection, answer, body, piece)
@@ -149,9 +161,9 @@ async def _read(
     if not answer.done and answer.length is not None and answer.length > limit:
         raise too_large(limit)
     try:
-        await _write(body, piece)
+        await take(body, piece)
         while not answer.done:
-            await _write(body, await _next(connection, answer))
+            await take(body, await _next(connection, answer))
         body.end()
     finally:
         trace.facts["http.bytes"] = body.size
@@ -175,7 +187,7 @@ async def _next(connection: Connection, answer: Answer) -> bytes:
     return b""
 
 
-async def _write(body: Body, piece: bytes) -> None:
+async def take(body: Body, piece: bytes) -> None:
     for _ in body.pieces(piece):
         await asyncio.sleep(0)
 
@@ -184,12 +196,12 @@ async def _read_excerpt(connection: Connection, answer: Answer, body: Body, piec
     """The beginning of a body that cannot change the verdict; worth a second, and no failure of its own."""
     with suppress(ExpectationError, ProtocolError, PeerError, SSLError, TimeoutError):
         async with asyncio.timeout(1.0):
-            await _write(body, piece)
-            while not answer.done and body.size < _EXCERPT:
-                await _write(body, await _next(connection, answer))
+            await take(body, piece)
+            while not answer.done and body.size < EXCERPT:
+                await take(body, await _next(connection, answer))
 
 
-def _note_head(trace: Trace, answer: Answer) -> None:
+def note_head(trace: Trace, answer: Answer) -> None:
     facts, headers = trace.facts, answer.headers
     facts["http.status"] = answer.status
     facts["http.version"] = answer.version
@@ -225,8 +237,3 @@ async def _judge_body(expect: HttpExpect, answer: Answer, body: Body) -> None:
             judge_body(expect, body.data, content_type, _AT_ONCE)
             return
     await asyncio.to_thread(judge_body, expect, body.data, content_type, _AT_MOST)
-
-
-# What the engine over libcurl (curl.py) shares with this one: the same orders, judged the same way.
-EXCERPT = _EXCERPT
-fault_of, follows, judge_body_of, note_head, take = _fault, _follows, _judge_body, _note_head, _write

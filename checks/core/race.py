@@ -151,6 +151,7 @@ class _Race:
             raise
 
     def _start(self, address: str) -> None:
+        # Promptly: who comes first decides, and what the winner does next must not wait for a slice of the others'.
         dialling = Connection.dial(self._poller, address, self._port, self._trace.facts, promptly=True)
         self._attempts.append(_Attempt(address, self._trace.clock(), asyncio.ensure_future(dialling)))
 

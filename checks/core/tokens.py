@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from urllib.parse import quote
-from weakref import WeakKeyDictionary
 
 from checks.core.base import ExpectationError
 from checks.core.classify import ClassifiedError, classify
@@ -43,7 +42,7 @@ async def authorized(options: OAuth2, order: Order, trace: Trace, net: Net, ask:
 
     What the target says is kept free of the token, whatever it sends back.
     """
-    tokens = _tokens(net)
+    tokens = net.shared(Tokens)
     token = await tokens.get(options, trace, net)
     before = dict(trace.phases)
     try:
@@ -123,6 +122,10 @@ class Tokens:
         self._entries: dict[OAuth2, _Entry] = {}
         self._sweep_at = 256
 
+    async def close(self) -> None:
+        """The tokens go with the network that they were fetched over: after a reload its policy may be another."""
+        self._entries.clear()
+
     async def get(self, options: OAuth2, trace: Trace, net: Net, refused: str = "") -> Token:
         """A token that is good, other than the `refused` one. Raises ClassifiedError in the phase `auth`."""
         entry = self._entries.get(options)
@@ -177,14 +180,3 @@ class Tokens:
             self._sweep_at = max(256, 2 * len(self._entries))
         entry = self._entries[options] = _Entry()
         return entry
-
-
-_by_net: WeakKeyDictionary[Net, Tokens] = WeakKeyDictionary()
-
-
-def _tokens(net: Net) -> Tokens:
-    """The tokens go with the network that they were fetched over: its policy may be another after a reload."""
-    tokens = _by_net.get(net)
-    if tokens is None:
-        tokens = _by_net[net] = Tokens()
-    return tokens

@@ -3,10 +3,14 @@
 import asyncio
 import socket
 import time
+from dataclasses import replace
+
+import pytest
 
 from checks.core.net import Net
 from checks.core.poller import Poller, slice_end
 from checks.http import Http
+from checks.tcp import Tcp
 from tests.checks.conftest import outcome
 from tests.servers import Authority, Recorder, answering, redirecting, response, routing, serving
 
@@ -115,3 +119,67 @@ async def test_a_handshake_that_drips_is_as_long_as_it_was(authority: Authority)
     await net.close()
     assert run.failure is None
     assert run.phases["tls"] >= 0.9 * took[0]
+
+
+async def in_two(reader: Recorder, writer: asyncio.StreamWriter) -> None:
+    """The head, and the body 5 ms later."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+    await writer.drain()
+    await asyncio.sleep(0.005)
+    writer.write(b"ok")
+
+
+async def test_an_answer_in_pieces_is_looked_at_promptly_from_the_next_run_on() -> None:
+    net = Net()
+    net.look_every(0.05)
+    async with serving(in_two) as served:
+        check = Http(url=served.url())
+        first, second = [await outcome(check, net) for _ in range(2)]
+    await net.close()
+    assert first.facts["timing"] == "loop"
+    assert first.trace.unsure == pytest.approx(0.05)
+    assert second.facts["timing"] == "kernel"
+    assert second.phases["transfer"] >= 0.004
+
+
+def test_orders_made_of_one_another_learn_together() -> None:
+    order = Http(url="http://shop.example/")._order
+    replace(order, payload=b"GET / HTTP/1.1\r\nAuthorization: Bearer another\r\n\r\n").manner.pieces = True
+    assert order.manner.pieces
+
+
+async def test_a_hop_that_our_loop_timed_is_not_forgotten_at_the_next() -> None:
+    async def redirecting_in_two(reader: Recorder, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if b"GET /there " in head:
+            writer.write(response(b"ok"))
+            return
+        writer.write(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.005)
+        writer.write(b"Location: /there\r\n\r\n")
+
+    net = Net()
+    net.look_every(0.02)
+    async with serving(redirecting_in_two) as served:
+        run = await outcome(Http(url=served.url()), net)
+    await net.close()
+    assert run.failure is None
+    assert run.facts["timing"] == "loop"
+
+
+async def test_what_a_port_says_is_looked_at_promptly() -> None:
+    async def greeting(_reader: Recorder, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 ")
+        await writer.drain()
+        await asyncio.sleep(0.01)
+        writer.write(b"ready\r\n")
+
+    net = Net()
+    net.look_every(0.1)
+    async with serving(greeting) as served:
+        run = await outcome(Tcp(host="127.0.0.1", port=served.port, expect="ready"), net)
+    await net.close()
+    assert run.failure is None
+    assert run.phases["transfer"] >= 0.008
