@@ -24,6 +24,7 @@ from exporters.post import open_post
 from exporters.prometheus import CheckSeries, exposition
 from probe.clock import Clock, SystemClock
 from probe.config import ConfigError, Problem, load
+from probe.config.machine import cores
 from probe.config.model import Config
 from probe.engine.capacity import objection
 from probe.engine.deliver import Deliverer, Desk
@@ -32,7 +33,7 @@ from probe.engine.metrics import OwnMetrics
 from probe.engine.notices import SELF
 from probe.engine.orders import Rules
 from probe.engine.place import WORKER, Ears
-from probe.engine.probing import Probing, cores, rules_of
+from probe.engine.probing import Probing, rules_of
 from probe.engine.process import settle
 from probe.engine.record import Recorder
 from probe.engine.report import report

@@ -32,10 +32,6 @@ class Wait:
         self._asyncio_future_blocking = True
         yield self
 
-    @property
-    def waiting(self) -> bool:
-        return self._resume is not None
-
     def wake(self) -> None:
         """Let the task go on, here and now. Nothing happens where nobody waits."""
         resume, context = self._resume, self._context

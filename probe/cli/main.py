@@ -68,8 +68,8 @@ def validate(config: Path) -> None:
 
     Exit code 0 when the service would run it (warnings do not count), 2 when it would not.
     """
+    from probe.config.machine import cores
     from probe.engine.capacity import objection
-    from probe.engine.probing import cores
 
     loaded = _load(config)
     receivers = f", {len(loaded.receivers)} receivers" if loaded.receivers else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from checks.http import Http
 from exporters.route import Route
 from probe.config.alerts import Alerts
 from probe.config.faults import Faults
+from probe.config.machine import cores as cores_here
 from probe.config.model import Network, NetworkSettings, Planned
 from probe.config.plan import OURS, Origin, Planner
 from probe.config.problems import dotted, nearest
@@ -175,7 +175,7 @@ def _politeness(faults: Faults, network: NetworkSettings, checks: Iterable[Plann
 
 def _workers(faults: Faults, settings: Settings, checks: int) -> None:
     """More processes than there is work, or than processors to do it, are allowed; they only take memory."""
-    workers, cores = settings.workers, _cores()
+    workers, cores = settings.workers, cores_here()
     if workers == "auto" or workers < 2 or faults.report.errors:
         return  # checks that are faulty are not counted yet
     if workers > max(checks, 1):
@@ -183,11 +183,6 @@ def _workers(faults: Faults, settings: Settings, checks: int) -> None:
     elif workers > cores:
         message = f"more than this machine has processors for us, {cores}: they take turns"
         faults.warn(("workers",), message, "auto takes one for each at most")
-
-
-def _cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _services(faults: Faults, planner: Planner) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from checks.core.base import CheckSpec
 from probe.clock import Clock
+from probe.config.machine import cores
 from probe.config.model import Config
 from probe.engine.briefing import Briefing, missed
 from probe.engine.crew import Crew
@@ -153,8 +153,3 @@ def rules_of(config: Config) -> Rules:
     return Rules(
         network.deny, network.allow, network.resolvers, network.rate, network.concurrent, frozenset(config.secrets)
     )
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
