@@ -5,8 +5,6 @@ import socket
 import time
 from dataclasses import replace
 
-import pytest
-
 from checks.core.net import Net
 from checks.core.poller import Poller, slice_end
 from checks.http import Http
@@ -138,7 +136,7 @@ async def test_an_answer_in_pieces_is_looked_at_promptly_from_the_next_run_on() 
         first, second = [await outcome(check, net) for _ in range(2)]
     await net.close()
     assert first.facts["timing"] == "loop"
-    assert first.trace.unsure == pytest.approx(0.05)
+    assert first.trace.unsure >= 0.05  # the slice, and what it took to ask
     assert second.facts["timing"] == "kernel"
     assert second.phases["transfer"] >= 0.004
 
