@@ -46,6 +46,7 @@ class Notice:
     link: str = ""  # the page of the check
     labels: Mapping[str, str] = field(default_factory=dict)
     evidence: Mapping[str, str] = field(default_factory=dict)  # phases and facts of the run, formatted, in order
+    was: Level = Level.UNKNOWN  # of a CHANGED notice the other bad level that it left; UNKNOWN where it left none
 
     @property
     def firing(self) -> bool:

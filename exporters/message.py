@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from checks.core.units import format_duration
 from exporters.base import Notice, NoticeKind
-from thresholds.base import Level
 
 # Characters of a text. Together they stay below 20 kB as JSON in UTF-8, without evidence and labels.
 _REASON, _NAME, _TARGET, _URL, _VALUE = 600, 200, 300, 1000, 300
@@ -110,11 +109,6 @@ def lasted(notice: Notice) -> str:
     return format_duration(float(round(seconds)) if seconds >= 1 else seconds)
 
 
-def _before(notice: Notice) -> Level:
-    """The level that a CHANGED notice leaves: an incident has two."""
-    return Level.DOWN if notice.level is Level.DEGRADED else Level.DEGRADED
-
-
 def headline(notice: Notice) -> str:
     """The state first, then the check: `DOWN shop/home`, `RECOVERED shop/home, was DOWN for 4m 12s`."""
     level = notice.level.name
@@ -122,7 +116,8 @@ def headline(notice: Notice) -> str:
         case NoticeKind.OPENED:
             return f"{level} {notice.check}"
         case NoticeKind.CHANGED:
-            return f"{level} {notice.check}, was {_before(notice).name}"
+            was = f", was {notice.was.name}" if notice.was.bad else ""
+            return f"{level} {notice.check}{was}"
         case NoticeKind.RESOLVED:
             return f"RECOVERED {notice.check}, was {level} for {lasted(notice)}"
         case NoticeKind.PASSED:
@@ -141,7 +136,9 @@ def sentence(notice: Notice) -> str:
         case NoticeKind.OPENED:
             return f"{notice.check} is {level}."
         case NoticeKind.CHANGED:
-            return f"{notice.check} is now {level}; it was {_before(notice).name}."
+            if not notice.was.bad:
+                return f"{notice.check} is {level}."
+            return f"{notice.check} is now {level}; it was {notice.was.name}."
         case NoticeKind.RESOLVED:
             return f"{notice.check} has recovered; it was {level} for {lasted(notice)}."
         case NoticeKind.PASSED:

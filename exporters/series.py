@@ -19,7 +19,7 @@ from exporters import families
 from exporters.exposition import head, tail
 from exporters.families import BUCKETS
 from thresholds.base import Level, State, Verdict
-from thresholds.policy import truthful
+from thresholds.measured import truthful
 
 _STALE_AFTER = 3  # intervals without a run: what the last one saw says nothing of now
 

@@ -34,6 +34,64 @@ class Threshold:
     lower_is_worse: bool = False
 
 
+class Aggregate(StrEnum):
+    """What is made of the values of a window. The names that users write."""
+
+    P50 = "p50"
+    P75 = "p75"
+    P90 = "p90"
+    P95 = "p95"
+    P99 = "p99"
+    MEAN = "mean"
+    MAX = "max"
+    MIN = "min"
+    FAILURE_RATIO = "failure_ratio"  # the share of runs that failed
+    FAILURES = "failures"  # how many failed: M of N over time
+
+    @property
+    def of_runs(self) -> bool:
+        """Whether it is about runs and not about a metric of them."""
+        return self in {Aggregate.FAILURE_RATIO, Aggregate.FAILURES}
+
+
+@dataclass(frozen=True, slots=True)
+class WindowThreshold:
+    """Limits on what the runs of the last while come to; at least one of the two.
+
+    A limit is crossed above it (below it, with `lower_is_worse`); a number of failures already at it: `3` is three
+    of them. A level once reached is left at a limit eased by `hysteresis`, as a share of the limit. With fewer than
+    `min_samples` values no level is reached; a number of failures needs no others to be true.
+    """
+
+    name: str  # as users wrote it: "p95(total) over 10m"
+    aggregate: Aggregate
+    metric: str  # "" for those of runs
+    over: float  # s
+    degraded: float | None = None
+    down: float | None = None
+    lower_is_worse: bool = False
+    min_samples: int = 5
+    hysteresis: float = 0.1  # from 0, and less than 1
+    timing: bool = True  # the metric is in seconds: said as a duration
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineThreshold:
+    """How far a metric may lie over what is usual at that hour of the week, in median absolute deviations of its log.
+
+    It can only degrade: what is unusual is worth a look, not a night.
+    """
+
+    name: str  # as it is configured: "baseline(ttfb)"
+    metric: str
+    degraded: float  # MADs
+    floor: float = 0.1  # s over the usual that it takes beside
+    floor_ratio: float = 0.3  # of the usual that it takes beside
+    bucket: float = 3600.0  # s that are judged as one
+    buckets: int = 2  # in a row
+    zone: str = "UTC"  # whose hours of the week
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How the runs of one check become its level."""
@@ -42,6 +100,14 @@ class Policy:
     down_after: tuple[int, int] = (2, 3)  # M of the last N runs
     up_after: int = 2  # in a row
     memory: float = 0.0  # s: runs further apart do not count together; 0: they always do
+    windows: tuple[WindowThreshold, ...] = ()
+    baselines: tuple[BaselineThreshold, ...] = ()
+    flap: tuple[float, float] | None = (20.0, 40.0)  # % at which flapping ends, and begins; None: not looked for
+
+    @property
+    def remembers(self) -> bool:
+        """Whether judging needs more of the past than a State holds."""
+        return bool(self.windows or self.baselines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +127,24 @@ class State:
     incident_since_ms: int = 0
     reason: str = ""  # why the level is not UP
     worst: Level = Level.UNKNOWN  # of the open incident
+    held: tuple[tuple[str, Level], ...] = ()  # windows and baselines that are bad, by name
+    by_runs: Level | None = None  # what the runs alone confirm, where that is not `confirmed`
+    states: str = ""  # the last confirmed levels, for flap detection; "" while they are the same
+    flapping: bool = False  # then an open incident stays open while the level comes and goes
 
 
 class Event(StrEnum):
     """What a transition is to the people who are told."""
 
     OPENED = "opened"
-    CHANGED = "changed"  # between DEGRADED and DOWN, in one incident
+    CHANGED = "changed"  # in one incident: another bad level, worse than told, flapping begun or ended while bad
     RESOLVED = "resolved"
-    QUIET = "quiet"  # kept, told to nobody: to and from UNKNOWN, the first UP
+    QUIET = "quiet"  # kept, told to nobody: to and from UNKNOWN, the first UP, in maintenance, while it flaps
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change of a check's level."""
+    """A change of a check's level, or of what is told of it: an incident may begin or end while the level stays."""
 
     check: str
     at_ms: int  # Unix ms when it was decided

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import accumulate
 
 from checks.core.base import CheckSpec
 from checks.core.classify import classify
@@ -14,7 +15,7 @@ from checks.core.units import format_duration
 from probe.clock import Clock
 from probe.engine.deadline import Deadlines
 from probe.engine.lag import LagMeter
-from thresholds.policy import LAG
+from thresholds.measured import LAG
 
 _EXCUSE = 0.1  # so much of the timeout lost through us may be why the deadline was missed
 _MOSTLY = 0.5  # blocked for so much of it, we cannot judge anything
@@ -46,7 +47,9 @@ class Runner:
         duration = trace.duration()
         if lag := self._lag_in(trace):
             trace.facts[LAG] = round(lag, 6)
-        if failure is not None:
+        if duration > spec.timeout + lag and _answered(trace, failure):
+            failure = _too_late(trace, spec.timeout, duration)
+        elif failure is not None:
             failure = self._presentable(failure, trace, spec.timeout)
         return Result(spec.name, at_ms, duration, trace.phases, self._shown(trace.facts), failure, attempt)
 
@@ -68,8 +71,8 @@ class Runner:
         finally:
             self._deadlines.end(deadline)
 
-    def _look(self) -> None:
-        self.net.look()
+    def _look(self) -> bool:
+        return self.net.look()
 
     def _shown(self, facts: Mapping[str, Fact]) -> Mapping[str, Fact]:
         """Facts without secrets. Looked at all at once: hardly ever is there one."""
@@ -119,3 +122,17 @@ class Runner:
         before = self._lag.during(trace.began, trace.opened)
         waited = sum(self._lag.during(began, ended) for began, ended in trace.waits)
         return max(0.0, before - waited) + self._lag.at(trace.began + timeout)
+
+
+def _answered(trace: Trace, failure: Failure | None) -> bool:
+    """Whether all phases of a run are over, and its duration so what the target took."""
+    ours = failure is not None and failure.kind is FailureKind.LOCAL
+    return bool(trace.phases) and not trace.phase and not ours
+
+
+def _too_late(trace: Trace, timeout: float, duration: float) -> Failure:
+    """Of a run that was answered after its deadline. Nobody cut it off, for our loop was late, too."""
+    ends = zip(trace.phases, accumulate(trace.phases.values()), strict=True)
+    phase = next((name for name, spent in ends if spent > timeout), "")
+    said = f"timed out: answered after {format_duration(duration)}, and the timeout is {format_duration(timeout)}"
+    return Failure(FailureKind.TIMEOUT, phase, said)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from checks.core import wire
 from checks.core.result import Failure, FailureKind, Result
+from thresholds.assess import assess
 from thresholds.base import Event, Level, Policy, State, Threshold, Transition
-from thresholds.policy import assess, judge
+from thresholds.policy import judge
 
 EVERY_MS = 10_000
 START_MS = 1_700_000_000_000

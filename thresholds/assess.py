@@ -1,0 +1,74 @@
+"""How one run was by itself: its failure, or the worst threshold that it crossed. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from checks.core.result import FailureKind, Result
+from checks.core.units import format_duration
+from thresholds.base import Level, Policy, Threshold
+from thresholds.measured import LAG, value_of
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """One run by itself. A run that does not count leaves the check's level as it was."""
+
+    level: Level
+    reason: str = ""
+    counts: bool = True
+
+
+def assess(policy: Policy, result: Result) -> Assessment:
+    """How a run was by itself: its failure, or the worst threshold that it crossed."""
+    failure = result.failure
+    if failure is not None:
+        if failure.kind is FailureKind.LOCAL:
+            return Assessment(Level.UNKNOWN, failure.message, counts=False)
+        return Assessment(Level.DOWN, failure.message)
+    worst = Assessment(Level.UP)
+    for threshold in policy.thresholds:
+        crossed = _crossed(threshold, result)
+        if crossed.level > worst.level or (worst.level is Level.UP and not crossed.counts):
+            worst = crossed
+    return worst
+
+
+def _crossed(threshold: Threshold, result: Result) -> Assessment:
+    metric = threshold.metric
+    timing = metric == "total" or metric in result.phases
+    value = value_of(metric, result)
+    if value is None:
+        return Assessment(Level.UP)
+    lag = result.facts.get(LAG, 0.0) if timing else 0.0
+    assert isinstance(lag, (int, float))
+    excused = Assessment(Level.UP)
+    for level, limit in ((Level.DOWN, threshold.down), (Level.DEGRADED, threshold.degraded)):
+        if limit is None or not (value < limit if threshold.lower_is_worse else value > limit):
+            continue
+        if lag and value - lag <= limit:
+            # The time over the limit may be ours, not the target's: it can neither accuse nor acquit.
+            reason = f"{metric} not judged: our own event loop was blocked for {format_duration(lag)}"
+            excused = Assessment(Level.UP, reason, counts=False)
+            continue
+        word = "under" if threshold.lower_is_worse else "over"
+        seen, wanted = (format_duration(value), format_duration(limit)) if timing else (_plain(value), _plain(limit))
+        return Assessment(level, f"{metric} {seen} is {word} {wanted}")
+    return excused
+
+
+def _plain(value: float) -> str:
+    """For people: at most two decimals, and no more than needed."""
+    text = f"{value:.2f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def kept(threshold: Threshold, result: Result) -> bool:
+    """Whether a run is within a threshold's limits, whatever our own lag was."""
+    value = value_of(threshold.metric, result)
+    if value is None:
+        return True
+    for limit in (threshold.degraded, threshold.down):
+        if limit is not None and (value < limit if threshold.lower_is_worse else value > limit):
+            return False
+    return True

@@ -1,0 +1,119 @@
+"""The values of the last while, each let go again: what they come to, at any moment. Pure.
+
+Numbers lie in arrays (24 bytes a value, 16 for sums), because thousands of checks keep a few of these each. Nothing
+remains of a value that went, not even a rounding error: what is said depends on the values held, not on the past.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right, insort
+
+from thresholds.sketch import from_units, in_units, rank_of, stand_in
+
+LARGEST = 1 << 16  # values held at once, a week of runs every 10 s and more; the oldest go first
+_WORTH_CLEARING = 32  # values gone: moving the rest up for fewer costs more than keeping them
+
+
+class Sliding:
+    """Values in order of time. Instants never go back, except by `hold_back`."""
+
+    __slots__ = ("_first", "_times", "_values")
+
+    def __init__(self) -> None:
+        self._times = array("q")
+        self._values = array("d")
+        self._first = 0  # those before it are gone
+
+    @property
+    def count(self) -> int:
+        return len(self._times) - self._first
+
+    def take(self, at_ms: int, value: float) -> None:
+        """Hold a value, and as many as may be held."""
+        if len(self._times) - self._first >= LARGEST:
+            self.let_go(self._times[self._first])
+        self._times.append(at_ms)
+        self._values.append(value)
+        self._came(value)
+
+    def let_go(self, upto_ms: int) -> None:
+        """Without what was taken at this instant or before."""
+        times, first, held = self._times, self._first, len(self._times)
+        if first == held or times[first] > upto_ms:
+            return
+        while first < held and times[first] <= upto_ms:
+            self._went(self._values[first])
+            first += 1
+        if first >= _WORTH_CLEARING and 2 * first >= held:
+            del times[:first], self._values[:first]
+            first = 0
+        self._first = first
+
+    def hold_back(self, at_ms: int) -> None:
+        """Have no value be of later than this: the clock went back."""
+        times = self._times
+        for i in range(bisect_right(times, at_ms), len(times)):
+            times[i] = at_ms
+
+    def _came(self, value: float) -> None:
+        raise NotImplementedError
+
+    def _went(self, value: float) -> None:
+        raise NotImplementedError
+
+
+class Summed(Sliding):
+    """A sum that slides: kept as an integer, so that what was added can be taken off again without a trace."""
+
+    __slots__ = ("_units",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._units = 0
+
+    def _came(self, value: float) -> None:
+        self._units += in_units(value)
+
+    def _went(self, value: float) -> None:
+        self._units -= in_units(value)
+
+    @property
+    def total(self) -> float:
+        return from_units(self._units)
+
+    @property
+    def mean(self) -> float | None:
+        return from_units(self._units, self.count) if self.count else None
+
+
+class Ranked(Sliding):
+    """Quantiles that slide: those that a Sketch of the same values would give, at a fraction of its cost."""
+
+    __slots__ = ("_ordered",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ordered = array("d")
+
+    def _came(self, value: float) -> None:
+        insort(self._ordered, value)
+
+    def _went(self, value: float) -> None:
+        del self._ordered[bisect_left(self._ordered, value)]
+
+    @property
+    def least(self) -> float | None:
+        return self._ordered[0] if self._ordered else None
+
+    @property
+    def most(self) -> float | None:
+        return self._ordered[-1] if self._ordered else None
+
+    def quantile(self, q: float) -> float | None:
+        """The value that stands for the bucket of the quantile, within the extremes; q above 0 and below 1."""
+        ordered = self._ordered
+        if not ordered:
+            return None
+        middle = stand_in(ordered[rank_of(q, len(ordered))])
+        return min(max(middle, ordered[0]), ordered[-1])

@@ -1,0 +1,127 @@
+"""Thresholds on a while instead of a run: `p95(total) over 10m`, the share of failed runs, their number. Pure.
+
+A run that does not count for its check (provisional, or failed on our side) is not taken, and one whose latency is
+not to be believed is taken without a value. A failed run counts as a failure and gives no value: how long a timeout
+took says how long we waited.
+"""
+
+from __future__ import annotations
+
+import math
+
+from checks.core.units import format_duration
+from thresholds.base import Aggregate, Level, WindowThreshold
+from thresholds.sliding import Ranked, Summed
+
+_QUANTILES = {Aggregate.P50: 0.5, Aggregate.P75: 0.75, Aggregate.P90: 0.9, Aggregate.P95: 0.95, Aggregate.P99: 0.99}
+
+
+class Window:
+    """The runs of one check from `over` ago, without that instant, up to the last, as far as its threshold needs them.
+
+    It depends on nothing else: filled after a restart with the runs of that while, it is as it was. It holds at
+    most `sliding.LARGEST` runs, the last ones. When the clock goes back, what is later than now is taken to be of now.
+    """
+
+    __slots__ = ("_last_ms", "_nearest", "_of_runs", "_over_ms", "_q", "_values", "threshold")
+
+    def __init__(self, threshold: WindowThreshold) -> None:
+        self.threshold = threshold
+        self._of_runs = threshold.aggregate.of_runs
+        self._q = _QUANTILES.get(threshold.aggregate)
+        self._over_ms = round(threshold.over * 1000)
+        limits = [limit for limit in (threshold.degraded, threshold.down) if limit is not None]
+        self._nearest = max(limits) if threshold.lower_is_worse else min(limits)
+        self._last_ms = 0
+        self._values: Summed | Ranked = Summed() if self._of_runs or threshold.aggregate is Aggregate.MEAN else Ranked()
+
+    @property
+    def count(self) -> int:
+        """How many values it holds; runs, where it is about runs."""
+        return self._values.count
+
+    def take(self, at_ms: int, value: float | None, failed: bool) -> None:
+        """Let a run in, and those that are too old out."""
+        values = self._values
+        if at_ms < self._last_ms:
+            values.hold_back(at_ms)
+        self._last_ms = at_ms
+        values.let_go(at_ms - self._over_ms)
+        if self._of_runs:
+            values.take(at_ms, float(failed))
+        elif value is not None and not failed and not math.isnan(known := _bounded(value)):
+            values.take(at_ms, known)
+
+    @property
+    def value(self) -> float | None:
+        """What the runs come to; None where there are none."""
+        values, aggregate = self._values, self.threshold.aggregate
+        if isinstance(values, Ranked):
+            if self._q is not None:
+                return values.quantile(self._q)
+            return values.most if aggregate is Aggregate.MAX else values.least
+        return values.total if aggregate is Aggregate.FAILURES and values.count else values.mean
+
+    def judge(self, current: Level) -> tuple[Level, str]:
+        """The level that the window says after `current`, which it said last; and why, where that is not UP.
+
+        Too few values reach no level. They keep one only while they themselves are still beyond the eased limit:
+        nothing is bad for ever because runs became rare, and nothing is bad that nothing is known of.
+        """
+        threshold, value = self.threshold, self.value
+        if value is None:
+            return Level.UP, ""
+        if not current.bad and (value > self._nearest if threshold.lower_is_worse else value < self._nearest):
+            return Level.UP, ""  # nearly always, so it is asked first
+        few = self.count < threshold.min_samples and threshold.aggregate is not Aggregate.FAILURES
+        for level, limit in ((Level.DOWN, threshold.down), (Level.DEGRADED, threshold.degraded)):
+            if limit is None or (few and current < level):
+                continue
+            if _crossed(threshold, value, limit):
+                return level, _reason(threshold, value, limit, self.count)
+            if current >= level and _beyond(threshold, value, _eased(threshold, limit)):
+                return level, _held(threshold, value, limit, self.count)
+        return Level.UP, ""
+
+
+def _bounded(value: float) -> float:
+    """A number that sums can hold: one without end, or an integer too large for a float, is 10^300."""
+    try:
+        return min(max(value + 0.0, -1e300), 1e300)
+    except OverflowError:
+        return 1e300 if value > 0 else -1e300
+
+
+def _beyond(threshold: WindowThreshold, value: float, limit: float) -> bool:
+    return value < limit if threshold.lower_is_worse else value > limit
+
+
+def _crossed(threshold: WindowThreshold, value: float, limit: float) -> bool:
+    return _beyond(threshold, value, limit) or (threshold.aggregate is Aggregate.FAILURES and value == limit)
+
+
+def _eased(threshold: WindowThreshold, limit: float) -> float:
+    slack = threshold.hysteresis * abs(limit)
+    return limit + slack if threshold.lower_is_worse else limit - slack
+
+
+def _reason(threshold: WindowThreshold, value: float, limit: float, runs: int) -> str:
+    word = "under" if threshold.lower_is_worse else "over"
+    if threshold.aggregate is Aggregate.FAILURES:
+        word = "at" if value == limit else word
+    return f"{threshold.name} {_said(threshold, value)} is {word} {_said(threshold, limit)}, {runs} runs"
+
+
+def _held(threshold: WindowThreshold, value: float, limit: float, runs: int) -> str:
+    was, back = ("under", "up") if threshold.lower_is_worse else ("over", "down")
+    seen, old, eased = (_said(threshold, number) for number in (value, limit, _eased(threshold, limit)))
+    return f"{threshold.name} {seen} was {was} {old} and is not yet {back} to {eased}, {runs} runs"
+
+
+def _said(threshold: WindowThreshold, value: float) -> str:
+    """For people: as a percentage, a duration, or a number with no more decimals than needed."""
+    if threshold.aggregate is Aggregate.FAILURE_RATIO:
+        return f"{value * 100:.4g}%"
+    if threshold.timing and not threshold.aggregate.of_runs:
+        return format_duration(value)
+    return f"{value:.2f}".rstrip("0").rstrip(".")
