@@ -10,7 +10,7 @@ from benchmarks.native import Answered
 from benchmarks.report import percentile
 from probe.store.base import Kept
 from thresholds.base import Level
-from thresholds.policy import LAG
+from thresholds.measured import LAG
 
 _SLACK_NS = 2_000_000  # instants are reported in whole milliseconds
 

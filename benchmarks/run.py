@@ -26,6 +26,7 @@ BENCHMARKS = (
     "cpu_per_check",
     "whole_system",
     "truth",
+    "stalls",
     "disturbed",
     "five_thousand_per_second",
     "fleet",
@@ -33,6 +34,7 @@ BENCHMARKS = (
     "exposition",
     "store",
     "slices",
+    "cost",
 )
 _MARKED = re.compile(r"(?<=<!-- figures: begin -->\n).*?(?=<!-- figures: end -->)", re.DOTALL)
 

@@ -19,15 +19,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from benchmarks.engine_alone import at_work, spelled
 from benchmarks.native import target
 from benchmarks.processes import MeasurementError, end_on_sigterm
 from benchmarks.report import Table, middle, progress
-from checks.core.base import CheckSpec
-from checks.http import Http
-from probe.clock import SystemClock
-from probe.engine import engine
-from probe.engine.local import Local
-from probe.engine.orders import Rules
+from probe.engine.engine import slice_for
 
 _SLICES = (0.0, 0.005, 0.01, 0.02, 0.04)  # s
 _WARM = 2.0  # s
@@ -61,33 +57,24 @@ async def cost(url: str, rate: int, slice_: float, seconds: float, sampler: Samp
         nonlocal done
         done += 1
 
-    local = Local(SystemClock(), count, 20_000)
-    engine.slice_for = lambda _rate: slice_
-    running = asyncio.create_task(local.run())
-    await asyncio.sleep(0)
-    specs = [CheckSpec(f"check-{n}", Http(url=f"{url}/{n}", expect={"status": 200}), 1.0, 10.0) for n in range(rate)]
-    local.plan(specs, Rules())
-    await asyncio.sleep(_WARM)
-    done, began = 0, time.process_time()
-    if sampler is not None:
-        sampler.start()
-    await asyncio.sleep(seconds)
-    if sampler is not None:
-        sampler.stop()
-    spent = time.process_time() - began
-    if not done:
+    async with at_work(url, rate, count, slice_=slice_):
+        await asyncio.sleep(_WARM)
+        done, began = 0, time.process_time()
+        if sampler is not None:
+            sampler.start()
+        await asyncio.sleep(seconds)
+        if sampler is not None:
+            sampler.stop()
+        spent, ended = time.process_time() - began, done
+    if not ended:
         raise MeasurementError("no run ended")
-    each = spent / done * 1000
-    await local.stop()
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    return each
+    return spent / ended * 1000
 
 
 def profile(sampler: Sampler, rate: int, slice_: float) -> Table:
     total = sampler.functions.total() or 1
     rows = [[name, f"{count / total:.1%}"] for name, count in sampler.functions.most_common(16)]
-    title = f"Where the time goes, {rate} runs/s in slices of {slice_ * 1000:g} ms"
+    title = f"Where the time goes, {rate} runs/s, looks {spelled(slice_)}"
     return Table(
         title, ["function", "share"], rows, [f"{total} samples; a function that calls the system is charged for it"]
     )
@@ -95,14 +82,14 @@ def profile(sampler: Sampler, rate: int, slice_: float) -> Table:
 
 def measure(rate: int, rounds: int, seconds: float) -> Sequence[Table]:
     costs: dict[float, list[float]] = {slice_: [] for slice_ in _SLICES}
-    sampler, usual = Sampler(), engine.slice_for(rate)
+    sampler, usual = Sampler(), slice_for(rate)
     with tempfile.TemporaryDirectory(prefix="probe-benchmark-") as folder, target(Path(folder), 0) as site:
         for round_ in range(rounds):
             for slice_, seen in costs.items():
                 seen.append(asyncio.run(cost(site.url(), rate, slice_, seconds)))
-                progress(f"round {round_ + 1}: slices of {slice_ * 1000:g} ms, {seen[-1]:.3f} ms a run")
+                progress(f"round {round_ + 1}: looks {spelled(slice_)}, {seen[-1]:.3f} ms a run")
         asyncio.run(cost(site.url(), rate, usual, 2 * seconds, sampler))
-    rows = [[f"{slice_ * 1000:g} ms" if slice_ else "every event", middle(seen, 3)] for slice_, seen in costs.items()]
+    rows = [[spelled(slice_), middle(seen, 3)] for slice_, seen in costs.items()]
     notes = [f"medians (lowest-highest) of {rounds} interleaved rounds of {seconds:g} s each"]
     table = Table(
         f"The engine by itself, {rate} plain-HTTP runs/s", ["looks at its sockets", "CPU-ms per run"], rows, notes

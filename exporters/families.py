@@ -17,7 +17,9 @@ from thresholds.base import Level
 Reader = Callable[[Result], float | None]  # a run's value for one line; None: the line is not there
 
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # s
+# By the label's value. blackbox_exporter has the first five, always; the others are those that only some checks have.
 _PHASES = {"resolve": "dns", "connect": "connect", "tls": "tls", "processing": "ttfb", "transfer": "transfer"}
+_MORE_PHASES = {"proxy": "proxy", "auth": "auth"}
 
 # What the last run saw.
 SUCCESS = family("probe_success", "gauge", "Whether the last run got the answer that it wanted: 1 or 0.")
@@ -29,7 +31,7 @@ HTTP_DURATION = family(
     "gauge",
     "Time spent in each phase of the last run, summed over its redirects; 0 for a phase that did not end.",
     "phase",
-    _PHASES,
+    (*_PHASES, *_MORE_PHASES),
 )
 HTTP_STATUS = family("probe_http_status_code", "gauge", "HTTP status of the last answer; 0 without one.")
 HTTP_LENGTH = family("probe_http_content_length", "gauge", "Content-Length of the last answer; -1 without one.")
@@ -89,8 +91,8 @@ def _fact(name: str, absent: float | None) -> Reader:
     return read
 
 
-def _phase(name: str) -> Reader:
-    return lambda result: result.phases.get(name, 0.0)
+def _phase(name: str, absent: float | None = 0.0) -> Reader:
+    return lambda result: result.phases.get(name, absent)
 
 
 def _ssl(result: Result) -> int:
@@ -119,7 +121,7 @@ EVERY: tuple[tuple[Family, tuple[Reader, ...]], ...] = (
     (CHAIN_EXPIRY, (_fact("tls.chain_not_after", None),)),
 )
 OF_HTTP: tuple[tuple[Family, tuple[Reader, ...]], ...] = (
-    (HTTP_DURATION, tuple(map(_phase, _PHASES.values()))),
+    (HTTP_DURATION, (*map(_phase, _PHASES.values()), *(_phase(name, None) for name in _MORE_PHASES.values()))),
     (HTTP_STATUS, (_fact("http.status", 0),)),
     (HTTP_LENGTH, (_fact("http.content_length", -1),)),
     (HTTP_BODY, (_fact("http.bytes", 0),)),

@@ -14,13 +14,18 @@ from typing import Any
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
+from tests.logins import digest_answers, digest_challenge
 from tests.servers import HOST, Pem, free_port
 
 ROOT = Path(__file__).parent.parent
+USER, PASSWORD = "Mufasa", "Circle of Life"  # who may log in by digest
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """`/404` is not there, `/to?URL` leads on, `/slow` takes its time, `/large` is; else the request comes back."""
+    """`/404` is not there, `/to?URL` leads on, `/slow` takes its time, `/large` is, `/digest/SHA-256` wants a login.
+
+    Else the request comes back.
+    """
     if scope["type"] == "lifespan":
         while (await receive())["type"] != "lifespan.shutdown":
             await send({"type": "lifespan.startup.complete"})
@@ -37,6 +42,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         headers.append((b"location", scope["query_string"]))
     elif path == "/large":
         body = bytes(5_000_000)
+    elif path.startswith("/digest/") and not _knows_us(scope):
+        status, body = 401, b"who?"
+        headers.append((b"www-authenticate", digest_challenge(path.removeprefix("/digest/")).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -51,6 +59,13 @@ async def _heard(scope: Any, receive: Any) -> bytes:
     heard |= {"query": scope["query_string"].decode(), "body": body.decode()}
     heard["headers"] = sorted((name.decode(), value.decode()) for name, value in scope["headers"])
     return json.dumps(heard).encode()
+
+
+def _knows_us(scope: Any) -> bool:
+    said = dict(scope["headers"]).get(b"authorization", b"").decode()
+    uri = scope["raw_path"].decode() + ("?" if scope["query_string"] else "") + scope["query_string"].decode()
+    hashing = scope["path"].removeprefix("/digest/")
+    return digest_answers(said, hashing, USER, PASSWORD, scope["method"], uri)
 
 
 def door(pem: Pem | None = None, *, quic: bool = False, alpn: str = "h2") -> dict[str, Any]:

@@ -27,6 +27,19 @@ def digest_response(
     return hashed(hashed(user, realm, password), nonce, nc, cnonce, "auth", hashed(method, uri))
 
 
+def digest_challenge(hashing: str) -> str:
+    return f'Digest realm="a realm", qop="auth", algorithm={hashing}, nonce="n0nce", opaque="o"'
+
+
+def digest_answers(said: str, hashing: str, user: str, password: str, method: str, uri: str) -> bool:
+    """Whether an Authorization is what the right user says to our challenge."""
+    parts = {name: quoted or bare for name, quoted, bare in re.findall(r'(\w+)=(?:"([^"]*)"|([^\s,]+))', said)}
+    if "response" not in parts:
+        return False
+    wanted = digest_response(hashing, user, password, "a realm", method, uri, "n0nce", parts["nc"], parts["cnonce"])
+    return (parts["username"], parts["uri"], parts["response"]) == (user, uri, wanted)
+
+
 @dataclass
 class Digest:
     """A handler that lets the right user in; `stays` keeps the connection after the challenge."""
@@ -44,22 +57,19 @@ class Digest:
             if self._lets_in(head):
                 writer.write(response(b"welcome " + body))
                 return
-            challenge = f'Digest realm="a realm", qop="auth", algorithm={self.hashing}, nonce="n0nce", opaque="o"'
-            headers = {"WWW-Authenticate": challenge} | ({} if self.stays else {"Connection": "close"})
+            headers = {
+                "WWW-Authenticate": digest_challenge(self.hashing),
+                "Connection": "keep-alive" if self.stays else "close",
+            }
             writer.write(response(b"who?", "401 Unauthorized", headers))
             await writer.drain()
             if not self.stays:
                 return
 
     def _lets_in(self, head: str) -> bool:
-        said = {name: quoted or bare for name, quoted, bare in re.findall(r'(\w+)=(?:"([^"]*)"|([^\s,]+))', head)}
-        if "response" not in said:
-            return False
         method, uri, _ = head.split(" ", 2)
-        wanted = digest_response(
-            self.hashing, self.user, self.password, "a realm", method, uri, "n0nce", said["nc"], said["cnonce"]
-        )
-        return (said["username"], said["uri"], said["response"]) == (self.user, uri, wanted)
+        said = re.search(r"\r\nAuthorization: (.+)", head)
+        return said is not None and digest_answers(said[1], self.hashing, self.user, self.password, method, uri)
 
 
 @dataclass

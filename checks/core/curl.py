@@ -5,9 +5,8 @@ libcurl carries single requests. Names are resolved, redirects followed and answ
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import pycurl
 
@@ -20,10 +19,9 @@ from checks.core.curl_route import find_route
 from checks.core.curl_transfer import Transfer
 from checks.core.curl_wish import Login, Wish
 from checks.core.decode import Body, too_large
-from checks.core.exchange import EXCERPT, Order, fault_of, follows, judge_answer, note_head, take
-from checks.core.http1 import Answer
+from checks.core.exchange import Order, fault_of, follows, judge_answer, note_head, read_body
+from checks.core.http1 import BODILESS, Answer
 from checks.core.net import Net
-from checks.core.peer import PeerError
 from checks.core.redirects import Following
 from checks.core.request import Request
 from checks.core.result import Trace
@@ -126,7 +124,9 @@ async def _exchange(order: Order, hop: Hop, trace: Trace, multi: pycurl.AsyncCur
                 fault = fault_of(order.expect, answer)
                 if fault is not None:
                     curl_proxy.blame(hop, answer)
-                body = await _read(order, trace, transfer, answer, good=fault is None)
+                if order.request.method == "HEAD" or answer.status in BODILESS:
+                    answer.length = None  # of a body that does not come
+                body = await read_body(order, trace, answer, b"", partial(_next, transfer, answer), good=fault is None)
         except BaseException as error:
             if not transfer.headed:
                 tell_connection(trace, transfer)
@@ -160,27 +160,11 @@ async def _drain(transfer: Transfer, limit: int) -> None:
             raise too_large(limit)
 
 
-async def _read(order: Order, trace: Trace, transfer: Transfer, answer: Answer, *, good: bool) -> Body:
-    limit = order.max_body
-    keep = limit if order.expect.reads_body else EXCERPT * 4
-    body = Body(answer.headers.get("content-encoding", ""), keep=keep, limit=limit)
-    if not good:
-        await _read_excerpt(transfer, body)
-        return body
-    if order.request.method != "HEAD" and answer.length is not None and answer.length > limit:
-        raise too_large(limit)
+async def _next(transfer: Transfer, answer: Answer) -> bytes:
+    """What of the body comes next; b"" at its end. Raises what our own connections raise."""
     try:
-        while piece := await transfer.piece():
-            await take(body, piece)
-        body.end()
-    finally:
-        trace.facts["http.bytes"] = body.size
-    return body
-
-
-async def _read_excerpt(transfer: Transfer, body: Body) -> None:
-    """The beginning of a body that cannot change the verdict; worth a second, and no failure of its own."""
-    with suppress(ExpectationError, ProtocolError, PeerError, pycurl.error, TimeoutError):
-        async with asyncio.timeout(1.0):
-            while body.size < EXCERPT and (piece := await transfer.piece()):
-                await take(body, piece)
+        piece = await transfer.piece()
+    except pycurl.error as error:
+        raise as_ours(error, transfer) from None
+    answer.done = not piece
+    return piece

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from ssl import SSLError
 
 from checks.core.base import ExpectationError, ProtocolError
@@ -123,7 +124,9 @@ async def _exchange(
             note_head(trace, answer)
             if not follows(order, answer):
                 fault = fault_of(order.expect, answer)
-                body = await _read(order, trace, connection, answer, piece, good=fault is None)
+                body = await read_body(
+                    order, trace, answer, piece, partial(_next, connection, answer), good=fault is None
+                )
             _arrived(rest, connection, undelayed=connection.received <= _WINDOW)
         # Pieces that we read together have the stamp of the last one. What is known of the first is when we looked; the
         # next run looks at once. Under TLS a record is such a piece, whatever it travels in.
@@ -132,6 +135,8 @@ async def _exchange(
             if connection.slice:
                 trace.facts["timing"] = "loop"
                 trace.unsure += connection.slice
+        elif connection.slice and trace.facts.get("timing") == "loop":
+            trace.unsure += 2 * connection.slice  # without stamps what came is as old as our look
     finally:
         answer.release()
     return answer, body, fault
@@ -149,21 +154,25 @@ def fault_of(expect: HttpExpect, answer: Answer) -> ExpectationError | None:
     return None
 
 
-async def _read(
-    order: Order, trace: Trace, connection: Connection, answer: Answer, piece: bytes, *, good: bool
+async def read_body(
+    order: Order, trace: Trace, answer: Answer, piece: bytes, more: Callable[[], Awaitable[bytes]], *, good: bool
 ) -> Body:
+    """The body, of which `piece` came with the head, and `more` gives what comes next until the answer is done.
+
+    Of an answer that is not `good` only the beginning, for people to see.
+    """
     limit = order.max_body
     keep = limit if order.expect.reads_body else EXCERPT * 4
     body = Body(answer.headers.get("content-encoding", ""), keep=keep, limit=limit)
     if not good:
-        await _read_excerpt(connection, answer, body, piece)
+        await _read_excerpt(answer, body, piece, more)
         return body
     if not answer.done and answer.length is not None and answer.length > limit:
         raise too_large(limit)
     try:
-        await take(body, piece)
+        await _take(body, piece)
         while not answer.done:
-            await take(body, await _next(connection, answer))
+            await _take(body, await more())
         body.end()
     finally:
         trace.facts["http.bytes"] = body.size
@@ -187,18 +196,18 @@ async def _next(connection: Connection, answer: Answer) -> bytes:
     return b""
 
 
-async def take(body: Body, piece: bytes) -> None:
+async def _take(body: Body, piece: bytes) -> None:
     for _ in body.pieces(piece):
         await asyncio.sleep(0)
 
 
-async def _read_excerpt(connection: Connection, answer: Answer, body: Body, piece: bytes) -> None:
+async def _read_excerpt(answer: Answer, body: Body, piece: bytes, more: Callable[[], Awaitable[bytes]]) -> None:
     """The beginning of a body that cannot change the verdict; worth a second, and no failure of its own."""
     with suppress(ExpectationError, ProtocolError, PeerError, SSLError, TimeoutError):
         async with asyncio.timeout(1.0):
-            await take(body, piece)
+            await _take(body, piece)
             while not answer.done and body.size < EXCERPT:
-                await take(body, await _next(connection, answer))
+                await _take(body, await more())
 
 
 def note_head(trace: Trace, answer: Answer) -> None:

@@ -10,7 +10,7 @@ from checks.core.text import excerpt, quoted
 
 # All header lines, interim answers among them; and what may come between two bytes of a body (chunk sizes, trailers).
 _MOST_HEADER = 65536
-_BODILESS = (204, 304)
+BODILESS = (204, 304)  # statuses, whatever the headers say
 _LONGEST_LENGTH = 18  # digits: an exabyte
 _LENGTH = re.compile(rf"[0-9]{{1,{_LONGEST_LENGTH}}}")
 _CHUNK = re.compile(rb"[ \t]*0*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?")
@@ -110,7 +110,7 @@ class Answer:
         self.version, self.status, headers, _ = head
         self.headers, self.headed = headers, True
         # RFC 9110 section 6.4.1: no body, whatever the headers say.
-        bodiless = self._head or self.status in _BODILESS
+        bodiless = self._head or self.status in BODILESS
         coding = headers.get("transfer-encoding")
         if coding is not None and not bodiless and (coding == "chunked" or _chunked(coding)):
             self._chunks = _Chunks()  # and Content-Length does not count

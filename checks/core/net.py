@@ -71,10 +71,14 @@ class Net:
         if self._poller is not None:
             self._poller.slice = slice
 
-    def look(self) -> None:
-        """See what has come on lazily served sockets. To be called in a turn of the loop."""
-        if self._poller is not None:
-            self._poller.look()
+    def look(self) -> bool:
+        """See what has come on lazily served sockets; whether to look once more. To be called in a turn of the loop."""
+        return self._poller is not None and self._poller.look()
+
+    @property
+    def behind(self) -> bool:
+        """Whether more has come than one turn of the loop could serve."""
+        return self._poller is not None and self._poller.behind
 
     @property
     def lookups(self) -> int:
@@ -192,6 +196,8 @@ async def _dial(poller: Poller, trace: Trace, address: str, port: int, *, prompt
         connection = await Connection.dial(poller, address, port, facts, promptly=promptly)
         span.arrived(connection.connected_at)
     trace.took_to_ask(connection.asking)
+    if connection.slice and facts.get("timing") == "loop":
+        trace.unsure += connection.slice  # that it stands is as old as our look
     return connection
 
 

@@ -17,7 +17,9 @@ READ_EVENTS = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOL
 WRITE_EVENTS = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
 END_EVENTS = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
-_MOST = 32  # events per turn of the loop, a few milliseconds' worth: others want theirs too
+_MOST = 32  # events per turn of the loop
+_TURN = 0.004  # s that a turn may take: others want theirs too
+_AT_ONCE = 4  # events between two looks at the clock
 
 
 def slice_end(now: float, length: float) -> float:
@@ -38,6 +40,8 @@ class Poller:
         self._callbacks: dict[int, Callable[[int], None]] = {}
         self._prompt, self._lazy = select.epoll(), select.epoll()
         self._timer: asyncio.TimerHandle | None = None
+        self.behind = False  # more has come on lazily served sockets than one turn could pass on
+        self._left = 0  # events that a row of looks has still to pass on at most
         self.loop.add_reader(self._prompt.fileno(), self._turn, self._prompt)
 
     def watch(self, fd: int, callback: Callable[[int], None], *, promptly: bool = False) -> None:
@@ -67,27 +71,37 @@ class Poller:
         if self._lazy.closed:
             return
         # While it goes on there is a timer: whoever is woken and opens another socket must not start a second one.
-        full = self._turn(self._lazy) == _MOST
+        _, self.behind = self._turn(self._lazy)
         self._timer = None
         if self._lazy.closed:
             return
-        if full:
+        if self.behind:
             self._timer = self.loop.call_later(0.0, self._tick, slice)
         elif self._callbacks:
             slice = self.slice or slice  # noqa: A001  # sockets of a slower time are still there
             self._timer = self.loop.call_at(slice_end(self.loop.time(), slice), self._tick, slice)
 
-    def look(self) -> None:
-        """Look now: somebody's time is up. To be called in a turn of the loop."""
-        while not self._lazy.closed and self._turn(self._lazy) == _MOST:
-            pass
+    def look(self) -> bool:
+        """Look now, for a turn's length: somebody's time is up. To be called in a turn of the loop.
 
-    def _turn(self, epoll: select.epoll) -> int:
-        """How many events were passed on."""
-        callbacks = self._callbacks
-        events = epoll.poll(0, _MOST)
-        for fd, what in events:
-            callback = callbacks.get(fd)
-            if callback is not None:
-                callback(what)
-        return len(events)
+        True: something may be left that was there when the first of a row of looks began, and another look is due.
+        """
+        if self._lazy.closed:
+            return False
+        left = self._left or len(self._callbacks)  # events come in the order in which they happened
+        passed_on, self.behind = self._turn(self._lazy)
+        self._left = max(0, left - passed_on) if self.behind else 0
+        return self._left > 0
+
+    def _turn(self, epoll: select.epoll) -> tuple[int, bool]:
+        """How many events were passed on, and whether there may be more."""
+        callbacks, passed_on, more, until = self._callbacks, 0, True, self.loop.time() + _TURN
+        while more and passed_on < _MOST and self.loop.time() < until:
+            events = epoll.poll(0, _AT_ONCE)
+            for fd, what in events:
+                callback = callbacks.get(fd)
+                if callback is not None:
+                    callback(what)
+            passed_on += len(events)
+            more = len(events) == _AT_ONCE and not epoll.closed
+        return passed_on, more

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from base64 import b64decode
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from html import escape
 from urllib.parse import quote
 
 MASK = "•••"
@@ -15,15 +19,20 @@ _CUT = "…"
 _LONG = 12  # characters at the end of a text that does not say that it was cut: fewer may be a word of its own
 # Of a secret that is a URL, this much is known from other URLs of the same host.
 _KNOWN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/@]*(?:/|$))?")
+# Headers of which the name says that the value lets somebody in.
+_KEYS = re.compile(
+    r"authorization|cookie|token|secret|passw|credential|session|signature|api[-_]?key|(?:^|[-_])(?:auth|key)(?:[-_]|$)",
+    re.IGNORECASE,
+)
+_WORD = 8  # characters of such a value: one with fewer may be the name of something else, which would be masked, too
 
 
 class Redactor:
-    """Replaces known secrets in texts, also where they were percent-encoded into a URL or cut off at the end."""
+    """Replaces known secrets in texts, also where they were encoded on the way or cut off at the end."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        plain = {secret for secret in secrets if len(secret) >= _SHORTEST}
-        encoded = {quote(secret, safe=safe) for secret in plain for safe in _URL_PARTS}
-        self._secrets = sorted(plain | encoded, key=len, reverse=True)
+        spelled = {form for secret in secrets if len(secret) >= _SHORTEST for form in _spellings(secret)}
+        self._secrets = sorted(spelled, key=len, reverse=True)
         self._together = "\0".join(self._secrets)  # one search tells that the end of a text is of no secret
 
     def __call__(self, text: str) -> str:
@@ -44,6 +53,54 @@ class Redactor:
             return text
         longest = max((_overlap(secret, text, end) for secret in self._secrets if end in secret), default=0)
         return text[: len(text) - longest] + MASK if longest >= fewest else text
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """A secret as it may come back: plain, in a URL, in JSON, in HTML."""
+    yield secret
+    if not (secret.isalnum() and secret.isascii()):
+        yield from (quote(secret, safe=safe) for safe in _URL_PARTS)
+        yield from (json.dumps(secret, ensure_ascii=ascii_)[1:-1] for ascii_ in (True, False))
+        yield from (escape(secret), escape(secret).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"))
+
+
+def credentials(headers: Mapping[str, str]) -> Iterator[str]:
+    """What must not be shown of the headers of a request that were written down: values that let somebody in.
+
+    A name tells which these are. Targets that echo a request show them whole, or in the parts that they are read as.
+    """
+    for name, value in headers.items():
+        if not _KEYS.search(name):
+            continue
+        scheme, _, rest = value.strip().partition(" ")
+        if scheme.lower() == "basic":
+            yield rest.strip()
+            yield from _password(rest)
+        else:
+            yield from (text for text in (value.strip(), rest.strip()) if len(text) >= _WORD)
+            if "cookie" in name.lower():
+                yield from _cookies(value)
+
+
+def _password(encoded: str) -> Iterator[str]:
+    """The password that Basic credentials hold (RFC 7617); nothing where they are none."""
+    try:
+        pair = b64decode(encoded)
+    except ValueError:
+        return
+    for charset in ("utf-8", "latin-1"):
+        with suppress(UnicodeDecodeError):
+            yield pair.decode(charset).partition(":")[2]
+
+
+def _cookies(value: str) -> Iterator[str]:
+    """Every cookie, and its value where that is too long for a word."""
+    for pair in value.split(";"):
+        worth = pair.partition("=")[2].strip().strip('"')
+        if len(pair.strip()) >= _WORD:
+            yield pair.strip()
+        if len(worth) >= _LONG:
+            yield worth
 
 
 def _overlap(secret: str, text: str, end: str) -> int:

@@ -29,7 +29,9 @@ def parse_duration(value: object) -> float:
 def _seconds(text: str) -> float | None:
     if not _DURATION.fullmatch(text):
         return None
-    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
+    return round(
+        sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text)), 9
+    )  # 0.7, not 0.7000000000000001
 
 
 def parse_size(value: object) -> int:

@@ -39,13 +39,16 @@ class Contention:
             del self._at[:_KEPT], self._seconds[:_KEPT]
 
     def during(self, began: float, ended: float) -> float:
-        """Seconds that were waited between two instants, an estimate on the high side; 0.0 for hardly any."""
+        """Seconds that were waited between two instants, an estimate on the high side; 0.0 for hardly any.
+
+        No more than the time between them: looks may lie further apart, where our own loop was stopped.
+        """
         if self._at[-1] < ended:
             self.look()
         first = max(0, bisect_right(self._at, began) - 1)
         last = min(len(self._at) - 1, bisect_left(self._at, ended))
         grown = self._seconds[last] - self._seconds[first]
-        return grown if grown >= _LEAST else 0.0
+        return min(grown, max(0.0, ended - began)) if grown >= _LEAST else 0.0
 
 
 def machine_wait(proc: Path = Path("/proc")) -> Callable[[], float]:

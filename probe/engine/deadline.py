@@ -36,10 +36,11 @@ class Deadline:
 class Deadlines:
     """Cancels tasks whose time is up. Runs of one timeout end in the order they began in: a queue per timeout does.
 
-    `look` is called before anybody is cut off: what he waits for may be there already.
+    `look` is called before anybody is cut off, and again in the next turn of the loop while it says so: what he waits
+    for may be there already.
     """
 
-    def __init__(self, clock: Clock, look: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, clock: Clock, look: Callable[[], bool] = lambda: False) -> None:
         self._clock = clock
         self._look = look
         self._queues: dict[float, deque[Deadline]] = {}
@@ -76,8 +77,10 @@ class Deadlines:
 
     def _strike(self) -> None:
         self._timer = None
-        self._look()
         now = self._clock.monotonic()
+        if self._look():
+            self._arm(now)
+            return
         for deadline in [one for queue in self._queues.values() for one in _due(queue, now)]:
             self._strike_one(deadline)
         following = [at for queue in self._queues.values() if (at := _next(queue)) is not None]
@@ -97,8 +100,10 @@ class Deadlines:
             deadline.task.cancel()
 
     def _strike_late(self, deadline: Deadline) -> None:
-        self._look()
-        self._strike_one(deadline)
+        if self._look():
+            self._clock.call_at(self._clock.monotonic(), lambda: self._strike_late(deadline))
+        else:
+            self._strike_one(deadline)
 
 
 def _due(queue: deque[Deadline], now: float) -> list[Deadline]:

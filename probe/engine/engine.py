@@ -20,7 +20,10 @@ from probe.engine.seats import Seats
 # Waking for each event of many runs costs more than the runs themselves: from so many runs a second on the loop looks
 # every so many seconds. The kernel's stamps keep what is reported true.
 _SLICES = ((1000.0, 0.01), (50.0, 0.02))
-_MOST = 32  # runs begun in one turn: what is under way wants its turn, too
+_MOST = 32  # runs begun in one turn
+_NEW = 8  # of these by new hands, which begin their work in the next
+_FEW = 2  # runs begun in one turn while others wait to go on: what is under way has to end first, or ever more is
+_TURN = 0.002  # s that a turn may take
 _IDLE = 256  # hands that are kept for the next runs
 
 
@@ -155,12 +158,13 @@ class Engine:
     def _turn(self) -> None:
         """Begin what is due."""
         self._timer = None
-        queue, now = self._queue, self._clock.monotonic()
-        for _ in range(_MOST):
-            if not queue or queue[0][0] > now:
+        queue, now, new = self._queue, self._clock.monotonic(), 0
+        for _ in range(_FEW if self._runner.net.behind else _MOST):
+            if not queue or queue[0][0] > now or new >= _NEW or self._clock.monotonic() - now >= _TURN:
                 break
             due, _, entry = heappop(queue)
             if not entry.gone:
+                new += not self._idle
                 self._give(entry, due)
         if queue and queue[0][0] <= now:
             self._armed = now

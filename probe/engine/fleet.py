@@ -21,9 +21,11 @@ _READY = 10.0  # s for new workers to be there
 
 
 class Fleet:
-    """So many worker processes, from `run` to `stop`."""
+    """So many worker processes, from `run` to `stop`. `by_host`: all checks of a host are in one of them."""
 
-    def __init__(self, workers: int, clock: Clock, ears: Ears) -> None:
+    def __init__(self, workers: int, clock: Clock, ears: Ears, *, by_host: bool = False) -> None:
+        self.name = f"{workers} workers{' by host' if by_host else ''}"
+        self._by_host = by_host
         self._clock = clock
         self._intake = Intake()
         self._places = [Place(Shard(index, workers), clock, self._intake, ears) for index in range(workers)]
@@ -47,9 +49,17 @@ class Fleet:
                 for place in self._places:
                     await place.ready.wait()
 
+    def suits(self, rules: Rules) -> bool:
+        """Whether these rules leave every check where it is.
+
+        Else another fleet has to take over: a check that moved between running workers would be run by both for a
+        moment, and what its move cuts off would be missed by nobody.
+        """
+        return len(self._places) == 1 or rules.by_host == self._by_host
+
     def plan(self, specs: Iterable[CheckSpec], rules: Rules) -> None:
-        """Run exactly these checks from now on. Unchanged ones keep their place in the schedule."""
-        shards = dealt(specs, len(self._places), by_host=rules.by_host)
+        """Run exactly these checks from now on, by rules that suit. Unchanged ones keep their place in the schedule."""
+        shards = dealt(specs, len(self._places), by_host=self._by_host)
         for place, shard in zip(self._places, shards, strict=True):
             place.briefing.want(shard, rules)
             place.inform()

@@ -56,7 +56,7 @@ class Probing:
         async with self._turn:
             if self._stopped:
                 return
-            if count != (len(self._fleet) if self._fleet else 0):
+            if count != (len(self._fleet) if self._fleet else 0) or (self._fleet and not self._fleet.suits(rules)):
                 await self._change(count, rules)
             if self._fleet is None:
                 await self._plan_local(wanted, rules)
@@ -104,14 +104,14 @@ class Probing:
     async def _change(self, count: int, rules: Rules) -> None:
         """Take another prober. It gets ready before the old one ends: its start costs no runs."""
         log.info("probing in %s", f"{count} worker{'' if count == 1 else 's'}" if count else "the service")
-        before, fleet = self._fleet, Fleet(count, self._clock, self._ears) if count else None
+        before, fleet = self._fleet, Fleet(count, self._clock, self._ears, by_host=rules.by_host) if count else None
         if fleet is not None:
-            self._crew.start(f"{count} workers", fleet.run())
+            self._crew.start(fleet.name, fleet.run())
             if self._planned:
                 await fleet.ready()
         if before is not None:
             await before.stop()
-            self._crew.end(f"{len(before)} workers")
+            self._crew.end(before.name)
         self._local.plan((), rules)
         self._hand_over(before, fleet)
         if self._stopped and fleet is not None:

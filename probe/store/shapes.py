@@ -68,14 +68,19 @@ class Mould:
         self.used_ms = 0  # Unix ms, as it is stored
 
     def fits(self, result: Result) -> bool:
-        """Whether a run has this shape."""
+        """Whether a run has this shape. One that fits lends its texts: so no check's texts are kept twice."""
         layout, facts = self.layout, result.facts
-        return (
-            tuple(facts) == layout.names
-            and tuple(map(type, facts.values())) == layout.types  # True is not 1
-            and layout.texts(facts) == self.texts
-            and tuple(result.phases) == layout.phases
-        )
+        if (
+            tuple(facts) != layout.names
+            or tuple(map(type, facts.values())) != layout.types  # True is not 1
+            or tuple(result.phases) != layout.phases
+        ):
+            return False
+        texts = layout.texts(facts)
+        if texts != self.texts:
+            return False
+        self.texts = texts
+        return True
 
     def measured(self, result: Result) -> str:
         """The JSON of what a run measured: phases in microseconds, then facts."""
@@ -98,7 +103,7 @@ class Splitter:
 
     def __init__(self) -> None:
         self._layouts: dict[tuple[object, ...], Layout] = {}
-        self._moulds: dict[tuple[Layout, tuple[Fact, ...]], Mould] = {}
+        self._moulds: dict[int, Mould] = {}  # by the hash of layout and texts, which takes less than these
         self._changes: Counter[tuple[str, str]] = Counter()  # by check and fact
         self._restless: defaultdict[str, frozenset[str]] = defaultdict(frozenset)  # facts by check
 
@@ -111,12 +116,13 @@ class Splitter:
         if last is not None and last.fits(result):
             return last
         layout = self._layout(result)
-        key = (layout, layout.texts(result.facts))
+        texts = layout.texts(result.facts)
+        key = hash((layout, texts))
         mould = self._moulds.get(key)
-        if mould is None:
+        if mould is None or mould.layout is not layout or mould.texts != texts:
             if len(self._moulds) >= _MOST:
                 self._moulds.clear()
-            mould = self._moulds[key] = Mould(*key)
+            mould = self._moulds[key] = Mould(layout, texts)
             if last is not None:
                 self._compare(result, last)
         return mould

@@ -1,9 +1,11 @@
 """The benchmarks still run, and count what they say they count. Tiny numbers: nothing is measured here."""
 
+import asyncio
 import math
 import os
 import random
 import re
+import shutil
 import signal
 import ssl
 import subprocess
@@ -14,12 +16,29 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import alone, cpu_per_check, exposition, report, rounds, run, start, store, whole_system
+from benchmarks import (
+    alone,
+    cost,
+    cpu_per_check,
+    exposition,
+    idle,
+    report,
+    rounds,
+    run,
+    slices,
+    start,
+    store,
+    whole_system,
+)
 from benchmarks.blackbox import Blackbox, Prometheus, reported
 from benchmarks.contenders import Case, Contender, Probe, Tally
+from benchmarks.engine_alone import at_work
 from benchmarks.processes import MeasurementError, cpu_seconds, free_port, memory_mib, started, tree
 from benchmarks.report import Goal, Table, at_most, none_of
+from benchmarks.result_path import STAGES, WHOLE
 from benchmarks.rounds import Plan, Sample
+from probe.engine import engine
+from probe.engine.engine import slice_for
 
 HERE = Path(run.__file__).parent
 TINY = Plan(rounds=1, seconds=0.5, warm=0.0)
@@ -195,13 +214,53 @@ def test_the_writer_of_the_series_is_measured() -> None:
     assert re.match(r"1,\d{3} lines", cells(table)["render all"][1])  # 52 series of each
 
 
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_the_engine_by_itself_is_measured_by_its_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = slice_for(500)
+    monkeypatch.setattr(slices, "_WARM", 0.1)
+    monkeypatch.setattr(slices, "_SLICES", (0.0, 0.04))
+    costs, profile = slices.measure(20, 1, 0.3)
+    assert list(cells(costs)) == ["at every event", "every 40 ms"]
+    assert all(float(each[0]) > 0 for each in cells(costs).values())
+    assert profile.title == "Where the time goes, 20 runs/s, looks at every event"
+    assert engine.slice_for(500) == usual  # it decides by itself again
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+@pytest.mark.e2e
+async def test_a_result_and_a_check_that_waits_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idle, "FEW", 5)
+    monkeypatch.setattr(idle, "_SETTLE", 0.0)
+    plan = cost.Plan(rounds=2, checks=50, ran=20, batch=40, https=12, few=10)
+    (path, plain, secure, taken, shared), goals = await cost.measure(plan)
+    assert list(cells(path)) == [*STAGES, *WHOLE]
+    assert all(float(figure.split()[0]) >= 0 for row in cells(path).values() for figure in row)
+    assert [plain.columns, secure.columns] == [["function", "share"]] * 2
+    parts = cells(taken)
+    assert {part.partition(":")[0] for part in parts} == {"service", "worker"}
+    assert 100 < float(parts["service: its last run, and what the store knows of it"][0].replace(",", "")) < 10_000
+    assert cells(shared) == {"12": ["4", "4", "4"]}
+    assert [goal.reached for goal in goals] == [True] * 7
+
+
+async def test_an_engine_that_ends_early_is_no_measurement() -> None:
+    def fail(_result: object) -> None:
+        raise RuntimeError("a bug")
+
+    before = asyncio.all_tasks()
+    with pytest.raises(ExceptionGroup, match="TaskGroup") as raised:
+        async with at_work(f"http://127.0.0.1:{free_port()}", 20, fail):
+            await asyncio.wait(asyncio.all_tasks() - before)
+    assert str(raised.value.exceptions[0]) == "a bug"
+
+
 @pytest.mark.e2e
 async def test_a_scrape_of_the_service_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exposition, "EVERY", 0.5)
     monkeypatch.setattr(exposition, "_REST", 0.0)
     table, goals = await exposition.at_work(20, 1, tmp_path)
     assert re.search(r"[1-9][\d,]* lines", cells(table)["a scrape"][1])
-    assert len(goals) == 3
+    assert len(goals) == 4
 
 
 def test_a_process_is_ended_when_the_block_fails(tmp_path: Path) -> None:

@@ -1,19 +1,22 @@
 """What is read from reports and logs is what they say."""
 
 import math
+import shutil
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
 
-from benchmarks import disturbed, five_thousand_per_second, fleet, truth
+from benchmarks import disturbed, five_thousand_per_second, fleet, stalls, truth
 from benchmarks.alerted import alerted
 from benchmarks.exposed import Exposed, above, between, quantile
 from benchmarks.native import Answered
 from benchmarks.observed import Matched, Seen, judged_slow, matched, slow, unrecorded
+from benchmarks.processes import MeasurementError
 from benchmarks.report import Table
 from benchmarks.service import Fleet
-from checks.core.result import Result
+from checks.core import kernel
+from checks.core.result import Failure, FailureKind, Result
 from probe.config import load
 from probe.store.base import Kept
 from thresholds.base import Level
@@ -112,6 +115,61 @@ def test_the_configuration_is_valid(tmp_path: Path, workers: int | None) -> None
     assert list(config.checks) == asked.names == ["shop/check-0", "shop/check-1", "shop/check-2"]
     assert (asked.rate, config.workers) == (0.3, workers)
     assert {planned.spec.every for planned in config.checks.values()} == {10.0}
+
+
+def with_errors(*errors: float) -> stalls.Outcome:
+    """One round of as many probes as errors, in ms, of the first byte; the whole run is off by twice that."""
+    seen = [Seen(1, 1000, 0.02 + error / 1000, 0.02 + error / 500, marked=error > 5) for error in errors]
+    return stalls.Outcome([Matched(one, 0.02) for one in seen], 2.0, blocked=0.2, by_loop=1)
+
+
+def test_the_error_stands_beside_the_one_without_stamps_of_the_same_round() -> None:
+    kernels, loops = stalls.Form(stamps=True, slice_=0.01), stalls.Form(stamps=False, slice_=0.01)
+    outcomes = {
+        kernels: [with_errors(0.1, 0.1, 0.2), with_errors(0.1, 0.1, 0.4), with_errors(0.1, 0.1, 0.1)],
+        loops: [with_errors(1, 1, 10), with_errors(2, 2, 40), with_errors(3, 3, 10)],
+    }
+    first = "0.10 (0.10-0.10) / 0.20 (0.10-0.40)"
+    whole = "0.20 (0.20-0.20) / 0.40 (0.20-0.80)"
+    share = "**0.0100 (0.0100-0.0200)**"
+    assert stalls.row(kernels, outcomes) == [
+        "every 10 ms", "the kernel", "2 (2-2)", "10.0%", first, whole, share, "33.3%", "0.0%", "0.20 (0.10-0.40)",
+    ]  # fmt: skip
+    assert stalls.row(loops, outcomes)[6:] == ["-", "33.3%", "33.3%", "2.00 (1.00-3.00)"]
+    assert stalls.row(loops, {loops: [with_errors(10)]})[-1] == "-"  # every one is marked
+    told, whole_run = (goal.row() for goal in stalls.goals(0.01, stalls.Plan(), outcomes))
+    assert told[0] == "loop blocked for 10 ms, 1,000/s, looks every 10 ms: error of the reported first byte, p99"
+    assert told[1:] == [
+        "at most 0.5 ms",
+        "0.200 (0.100-0.400) ms; 10.00 (10.00-40.00) ms without the kernel's stamps",
+        "yes",
+    ]
+    assert whole_run[2].endswith("; 20.00 (20.00-80.00) ms without the kernel's stamps")
+
+
+def test_failures_that_are_more_than_a_few_are_no_measurement() -> None:
+    good = Result("check-1", 1000, 0.02, {"ttfb": 0.02}, {"timing": "kernel"})
+    bad = Result("check-2", 1000, 0.02, {}, {}, Failure(FailureKind.CONNECT, "connect", "refused"))
+    assert stalls.good([*[good] * 999, bad]) == [good] * 999
+    with pytest.raises(MeasurementError, match="2 of 1000 runs failed: refused"):
+        stalls.good([*[good] * 998, bad, bad])
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_latencies_of_a_blocked_loop_are_compared_with_the_truth() -> None:
+    table, goals = stalls.measure(stalls.Plan(rate=50, stall=0.002, every=0.02, rounds=1, seconds=0.5, warm=0.1))
+    assert [(row[0], row[1], row[7]) for row in table.rows] == [
+        ("every 20 ms", "the kernel", "0.0%"),
+        ("every 20 ms", "our loop", "100.0%"),
+        ("at every event", "the kernel", "0.0%"),
+        ("at every event", "our loop", "100.0%"),
+    ]
+    assert widths(table) == {0}
+    for row in table.rows:
+        assert float(row[2]) > 0
+        assert float(row[3].rstrip("%")) > 0  # it was blocked
+    assert len(goals) == 4
+    assert kernel._LINUX  # what was switched off is on again
 
 
 def widths(table: Table) -> set[int]:

@@ -2,14 +2,19 @@
 
 import asyncio
 import re
+import struct
+from base64 import b64decode, b64encode
 from hashlib import sha256
+from string import ascii_lowercase, ascii_uppercase, digits
 from urllib.parse import quote
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
+from spnego._ntlm_raw.md4 import md4 as others_md4
 
 from checks.core.base import ProtocolError
-from checks.core.curl_ntlm import Challenge, challenge_in, negotiate, ntowf_v2, responses
+from checks.core.curl_ntlm import authenticate, challenge_in, negotiate, ntowf_v2, responses
+from checks.core.curl_wish import Login
 from checks.core.http1 import Answer
 from checks.core.md4 import md4
 from checks.core.result import FailureKind
@@ -87,24 +92,97 @@ def users(tmp_path, monkeypatch):
     ("data", "wanted"),
     [  # RFC 1320, appendix A.5
         (b"", "31d6cfe0d16ae931b73c59d7e0c089c0"),
+        (b"a", "bde52cb31de33e46245e05fbdbd6fb24"),
         (b"abc", "a448017aaf21d8525fc10ae87aa6729d"),
-        (b"abcdefghijklmnopqrstuvwxyz", "d79e1c308aa5bbcdeea8ed63df412da9"),
+        (b"message digest", "d9130a8164549fe818874806e1c7014b"),
+        (ascii_lowercase.encode(), "d79e1c308aa5bbcdeea8ed63df412da9"),
+        (f"{ascii_uppercase}{ascii_lowercase}{digits}".encode(), "043f8582f241db351ce627e153e7f0e4"),
         (b"1234567890" * 8, "e33b4ddc9c38f2199c3e7b164fcc0536"),
+        # MS-NLMP 4.2.2.1.2: the hash of a password
+        ("Password".encode("utf-16-le"), "a4f49c406510bdcab6824ee7c30fd852"),
     ],
 )
 def test_md4_is_that_of_the_standard(data, wanted):
     assert md4(data).hex() == wanted
 
 
+def test_md4_of_every_length_up_to_three_blocks_is_that_of_others():
+    data = bytes(range(193))
+    assert [md4(data[:size]) for size in range(193)] == [others_md4(data[:size]) for size in range(193)]
+
+
+# MS-NLMP 4.2.4.3: what the server asks, and what user "User" of domain "Domain" with password "Password" answers.
+ASKED = bytes.fromhex(
+    "4e544c4d53535000020000000c000c003800000033828ae20123456789abcdef0000000000000000240024004400000006007017"
+    "0000000f53006500720076006500720002000c0044006f006d00610069006e0001000c0053006500720076006500720000000000"
+)
+ANSWERED = bytes.fromhex(
+    "4e544c4d5353500003000000180018006c00000054005400840000000c000c00480000000800080054000000100010005c000000"
+    "10001000d8000000358288e20501280a0000000f44006f006d00610069006e00550073006500720043004f004d00500055005400"
+    "4500520086c35097ac9cec102554764a57cccc19aaaaaaaaaaaaaaaa68cd0ab851e51c96aabc927bebef6a1c0101000000000000"
+    "0000000000000000aaaaaaaaaaaaaaaa0000000002000c0044006f006d00610069006e0001000c00530065007200760065007200"
+    "0000000000000000c5dad2544fc9799094ce1ce90bc9d03e"
+)
+LM, NT, DOMAIN, USER = 12, 20, 28, 36  # where a message of this kind tells of its parts: MS-NLMP 2.2.1.3
+
+
+def part(message: bytes, at: int) -> bytes:
+    size, start = struct.unpack_from("<H2xI", message, at)
+    return message[start : start + size]
+
+
+def asking(message: bytes) -> Answer:
+    answer = Answer()
+    answer.status, answer.headers = 401, {"www-authenticate": f"NTLM {b64encode(message).decode()}"}
+    return answer
+
+
+def test_the_challenge_of_ntlm_is_read_as_the_specification_has_it():
+    challenge = challenge_in(asking(ASKED))
+    assert challenge is not None
+    assert challenge.nonce.hex() == "0123456789abcdef"
+    assert challenge.flags == 0xE28A8233
+    assert challenge.target_info == ASKED[0x44:]
+    assert challenge.stamp == b""
+
+
 def test_the_responses_of_ntlm_are_those_of_the_specification():
-    """MS-NLMP 4.2.4: user "User", domain "Domain", password "Password", nonces 01..ef and aa..aa, time 0."""
+    """MS-NLMP 4.2.4.1.1, 4.2.4.2.1 and 4.2.4.2.2: our nonce is aa..aa, the time 0."""
     key = ntowf_v2("Password", "User", "Domain")
     assert key.hex() == "0c868a403bfd7a93a3001ef22ef02e3f"
-    info = bytes.fromhex("02000c0044006f006d00610069006e0001000c00530065007200760065007200") + bytes(4)
-    challenge = Challenge(bytes.fromhex("0123456789abcdef"), info, 0)
-    nt, lm = responses(key, challenge, b"\xaa" * 8, bytes(8))
-    assert nt[:16].hex() == "68cd0ab851e51c96aabc927bebef6a1c"
-    assert lm.hex() == "86c35097ac9cec102554764a57cccc19" + "aa" * 8
+    challenge = challenge_in(asking(ASKED))
+    assert challenge is not None
+    assert responses(key, challenge, b"\xaa" * 8, bytes(8)) == (part(ANSWERED, NT), part(ANSWERED, LM))
+
+
+def test_the_answer_of_ntlm_is_that_of_the_specification(monkeypatch):
+    monkeypatch.setattr("checks.core.curl_ntlm.os.urandom", lambda size: b"\xaa" * size)
+    monkeypatch.setattr("checks.core.curl_ntlm.time.time", lambda: -11644473600.0)  # 1601
+    challenge = challenge_in(asking(ASKED))
+    assert challenge is not None
+    said = authenticate(challenge, Login(username=r"Domain\User", password=SecretStr("Password")))
+    message = b64decode(said.removeprefix("NTLM "))
+    assert message[:12] == ANSWERED[:12]
+    assert [part(message, at) for at in (LM, NT, DOMAIN, USER)] == [part(ANSWERED, at) for at in (LM, NT, DOMAIN, USER)]
+    assert part(message, 44) == part(message, 52) == b""  # no workstation and no session key: nothing is sealed
+    (flags,) = struct.unpack_from("<I", message, 60)
+    assert flags & ~challenge.flags == 0
+
+
+def test_a_server_that_tells_the_time_gets_it_back_and_no_lm_response():
+    """MS-NLMP 3.1.5.1.2."""
+    stamp = bytes(range(1, 9))
+    info = b"\x07\0\x08\0" + stamp + ASKED[0x44:]
+    message = bytearray(ASKED[:0x44] + info)
+    struct.pack_into("<HH", message, 40, len(info), len(info))
+    challenge = challenge_in(asking(bytes(message)))
+    assert challenge is not None
+    said = authenticate(challenge, Login(username=r"Domain\User", password=SecretStr("Password")))
+    answer = b64decode(said.removeprefix("NTLM "))
+    assert part(answer, LM) == bytes(24)
+    nonce = part(answer, NT)[32:40]
+    wanted, _ = responses(ntowf_v2("Password", "User", "Domain"), challenge, nonce, stamp)
+    assert part(answer, NT) == wanted
 
 
 async def test_ntlm_logs_in_over_one_connection(net, users):

@@ -39,6 +39,7 @@ from tests.servers import (
 
 OK = b"HTTP/1.1 200 OK\r\n"
 GZIP = {"Content-Encoding": "gzip"}
+UNCHANGED = {"expect": {"status": 304}}
 OURS = {"engine", "timing"}  # the facts in which the engines differ
 
 
@@ -84,6 +85,10 @@ ANSWERS: dict[str, tuple[bytes, dict[str, Any]]] = {
     "bare-line-feeds": (b"HTTP/1.1 200 OK\nContent-Length: 4\n\nsome", {}),
     "204": (b"HTTP/1.1 204 No Content\r\n\r\n", {}),
     "head": (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", {"method": "HEAD"}),
+    "head-of-much": (b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", {"method": "HEAD", "max_body": 4096}),
+    "304-of-much": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99999\r\n\r\n", UNCHANGED | {"max_body": 4096}),
+    "404-broken-off": (b"HTTP/1.1 404 Not Found\r\nContent-Length: 99\r\n\r\ngone", {}),
+    "404-bad-gzip": (response(b"not gzip at all", "404 Not Found", GZIP), {}),
     "interim": (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + response(b"some text"), {}),
     "two-equal-lengths": (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nsome", {}),
     "redirect-wanted": (redirecting("/elsewhere"), {"redirects": 0, "expect": {"status": 302}}),

@@ -10,7 +10,7 @@ from checks.core.decode import ACCEPTED
 from checks.core.result import FailureKind
 from checks.http import Http
 from tests.checks.conftest import Outcome, outcome
-from tests.hyper import door, hyper
+from tests.hyper import PASSWORD, USER, door, hyper
 from tests.servers import HOST, answering, free_port, response, serving
 
 PHASES = {"2": {"connect", "tls", "ttfb", "transfer"}, "3": {"connect", "ttfb", "transfer"}}
@@ -150,6 +150,30 @@ async def test_a_redirect_to_plain_http_ends_http_3(net, good):
     run = await outcome(good("3", f"/to?http://{HOST}/"), net)
     assert run.kind is FailureKind.EXPECTATION
     assert run.message == f"redirected to http://{HOST}/, which HTTP/3 is not spoken to: only to https://"
+
+
+@pytest.mark.parametrize("hashing", ["MD5", "SHA-256"])
+@pytest.mark.parametrize("version", ["2", "3", "auto"])
+async def test_digest_answers_a_challenge_in_every_version(net, good, version, hashing):
+    spoken = "2" if version == "auto" else version
+    path = f"/digest/{hashing}?b=c&d=%20e"
+    options = {"method": "POST", "body": "text", "expect": {"json": {"$.http_version": spoken, "$.body": "text"}}}
+    run = await outcome(good(version, path, digest={"username": USER, "password": PASSWORD}, **options), net)
+    assert run.failure is None, run.message
+    assert set(run.phases) == PHASES[spoken]
+    assert (run.facts["http.status"], run.facts["http.version"]) == (200, spoken)
+    assert run.facts["tls.days_left"] == pytest.approx(90, abs=0.01)
+
+
+@pytest.mark.parametrize("hashing", ["MD5", "SHA-256"])
+@pytest.mark.parametrize("version", ["2", "3"])
+@pytest.mark.parametrize("wrong", [{"password": "hidden"}, {"username": "Scar"}], ids=str)
+async def test_a_digest_that_is_refused_is_told_in_every_version(net, good, version, hashing, wrong):
+    login = {"username": USER, "password": PASSWORD} | wrong
+    run = await outcome(good(version, f"/digest/{hashing}", digest=login), net)
+    assert (run.kind, run.phase, run.message) == (FailureKind.EXPECTATION, "", "status 401, wanted 2xx")
+    assert (run.facts["http.status"], run.facts["http.excerpt"]) == (401, "who?")
+    assert set(run.phases) == PHASES[version]
 
 
 async def test_digest_has_a_connection_of_its_own_where_others_are_open(net, good):

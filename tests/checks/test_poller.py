@@ -3,7 +3,9 @@
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from checks.core.net import Net
 from checks.core.poller import Poller, slice_end
@@ -181,3 +183,77 @@ async def test_what_a_port_says_is_looked_at_promptly() -> None:
     await net.close()
     assert run.failure is None
     assert run.phases["transfer"] >= 0.008
+
+
+class Ready:
+    """Sockets on which something has come, and who was told of it."""
+
+    def __init__(self, poller: Poller, count: int, noticed: Callable[[], None] = lambda: None) -> None:
+        self.poller = poller
+        self.noticed = noticed
+        self.told: list[int] = []
+        self.pairs = [socket.socketpair() for _ in range(count)]
+        for number, (ours, theirs) in enumerate(self.pairs):
+            theirs.send(b"x")
+            ours.setblocking(False)
+            poller.watch(ours.fileno(), partial(self._tell, number))
+
+    def _tell(self, number: int, _events: int) -> None:
+        self.told.append(number)
+        self.noticed()
+
+    def close(self) -> None:
+        self.poller.close()
+        for pair in self.pairs:
+            for sock in pair:
+                sock.close()
+
+
+def busy() -> None:
+    end = time.monotonic() + 0.002
+    while time.monotonic() < end:
+        pass
+
+
+async def test_a_turn_is_short_and_the_rest_comes_after_what_others_want() -> None:
+    poller, others = Poller(0.001), list[int]()
+    ready = Ready(poller, 30, busy)
+    async with asyncio.timeout(10):
+        while len(ready.told) < 30:
+            await asyncio.sleep(0)
+            others.append(len(ready.told))
+    ready.close()
+    assert sorted(ready.told) == list(range(30))
+    assert any(0 < told < 15 for told in others)
+
+
+async def test_looks_go_on_until_all_that_was_there_has_been_passed_on() -> None:
+    ready = Ready(Poller(60.0), 100)
+    looks = 1
+    while ready.poller.look():
+        looks += 1
+    told, behind = sorted(ready.told), ready.poller.behind
+    ready.close()
+    assert told == list(range(100))
+    assert 1 < looks < 10
+    assert not behind
+
+
+async def test_looks_end_although_there_is_always_more() -> None:
+    poller = Poller(60.0)
+    ready = Ready(poller, 40)
+
+    def again(events: int) -> None:
+        ready.told.append(events)
+        for _, theirs in ready.pairs:
+            theirs.send(b"x")  # an edge on every one of them
+
+    for ours, _ in ready.pairs:
+        poller.forget(ours.fileno())
+        poller._callbacks[ours.fileno()] = again
+    looks = 1
+    while poller.look():
+        looks += 1
+        assert looks < 50
+    assert poller.behind
+    ready.close()

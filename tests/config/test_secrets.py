@@ -211,6 +211,36 @@ def test_credentials_are_masked_as_they_travel(desk, options, sent):
     assert echoed[:12] not in redact(f"Authorization: Basic {echoed[:12]}…")
 
 
+@pytest.mark.parametrize(
+    ("header", "echoed"),
+    [
+        ("Authorization: 'Basic {pair}'", "{pair}"),
+        ("Authorization: 'Basic {pair}'", "user:written-password"),
+        ("Authorization: 'Basic ${{env:PAIR}}'", "written-password"),
+        ("X-Api-Key: written-key", "written-key"),
+        ("Cookie: 'a=b; session=written-session'", "written-session"),
+    ],
+)
+@pytest.mark.parametrize("where", ["check", "receiver"])
+def test_credentials_in_headers_that_were_written_down_are_masked(desk, where, header, echoed):
+    pair = b64encode(b"user:written-password").decode()
+    headers = "{" + header.format(pair=pair) + "}"
+    own, hook = (headers, "{}") if where == "check" else ("{}", headers)
+    config = desk.load(
+        f"""
+        checks: {{a: {{http: {{url: "https://a.example", headers: {own}}}}}}}
+        alerts:
+          receivers: {{hook: {{webhook: {{url: "https://hook.example/path", headers: {hook}}}}}}}
+          routes: [{{to: [hook]}}]
+        """,
+        {"PAIR": pair},
+    )
+    if where == "receiver" and "session" in header:
+        echoed = "a=b; session=written-session"
+    hidden = echoed.format(pair=pair).removeprefix("user:")
+    assert hidden not in Redactor(config.secrets)(f"401: {hidden} was not welcome")
+
+
 def test_credentials_of_a_receiver_are_masked_as_they_travel(desk):
     config = desk.load(
         """

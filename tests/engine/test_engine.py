@@ -333,6 +333,55 @@ async def test_a_phase_that_does_not_end_is_cut_off_when_the_time_is_spent(clock
     assert took == pytest.approx(6.0, abs=0.2)
 
 
+@pytest.mark.parametrize(
+    ("raised", "kind", "phase"),
+    [
+        (None, FailureKind.TIMEOUT, "ttfb"),
+        (ExpectationError("status 503, wanted 2xx"), FailureKind.TIMEOUT, "ttfb"),
+        (OSError(24, "Too many open files"), FailureKind.LOCAL, ""),
+    ],
+    ids=["the answer", "a bad answer", "our own trouble"],
+)
+async def test_what_came_after_the_deadline_is_not_judged(raised, kind, phase) -> None:
+    clock = Stalling()
+
+    async def script(trace) -> None:
+        for name, seconds in (("connect", 2.0), ("ttfb", 4.0), ("transfer", 1.0)):
+            with trace.timed(name) as span:
+                clock.block(seconds)
+                span.arrived(clock.monotonic())
+        if raised is not None:
+            raise raised
+
+    result, _ = await timed_run(clock, script)
+    assert result.failure is not None
+    assert (result.failure.kind, result.failure.phase) == (kind, phase)
+    if kind is FailureKind.TIMEOUT:
+        assert result.failure.message == "timed out: answered after 7 s, and the timeout is 5 s"
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["timed by our loop", "without phases"])
+async def test_what_our_lag_may_have_made_late_is_judged(*, named: bool) -> None:
+    clock = Stalling()
+    meter, net = LagMeter(clock), Net()
+    looking = asyncio.create_task(meter.run())
+    await settled()
+
+    class Late(Target):
+        async def run(self, trace, net) -> None:
+            if named:
+                with trace.timed("ttfb"):
+                    clock.block(5.2)
+            else:
+                clock.block(5.2)
+
+    result = await Runner(net, clock, meter, str).run_once(spec(Late(clock)))
+    looking.cancel()
+    await net.close()
+    assert result.failure is None
+    assert result.duration == pytest.approx(5.2)
+
+
 async def test_between_phases_nobody_waits_for_ever(clock: FakeClock) -> None:
     async def script(trace) -> None:
         with trace.timed("connect"):

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,7 @@ from tests.servers import Served, answering, free_port, response, serving, silen
 from thresholds.base import Level
 
 EVERY = 0.25  # s
+BY_HOST = Rules(concurrent=100)  # all checks of a host are in one worker
 
 
 class Lab:
@@ -200,12 +202,14 @@ async def test_new_rules_reach_every_worker(lab: Lab) -> None:
     await lab.until(denied)
 
 
-@pytest.mark.parametrize("counts", [(0, 2, 0), (1, 3), (3, 1)], ids=str)
-async def test_another_number_of_workers_takes_over_without_running_a_check_twice(
-    lab: Lab, counts: tuple[int, ...]
-) -> None:
-    for count in counts:
-        await lab.plan(lab.specs(6), count)
+@pytest.mark.parametrize(
+    "steps",
+    [((0,), (2,), (0,)), ((1,), (3,)), ((3,), (1,)), ((2, BY_HOST), (2,))],
+    ids=["0 2 0", "1 3", "3 1", "by host, by name"],
+)
+async def test_others_take_over_without_running_a_check_twice(lab: Lab, steps: tuple[Any, ...]) -> None:
+    for count, *rules in steps:
+        await lab.plan(lab.specs(6), count, *rules)
         await lab.until(lambda: len(lab.pids()) == count)  # noqa: B023
         before = len(lab.results)
         await lab.until(lambda: len(lab.results) >= before + 12)  # noqa: B023
@@ -216,23 +220,46 @@ async def test_another_number_of_workers_takes_over_without_running_a_check_twic
     assert max(gaps) < 2.0
 
 
-@pytest.mark.parametrize(("before", "after"), [(2, 3), (3, 1), (0, 2), (2, 0)])
-async def test_runs_that_a_change_of_workers_cuts_off_are_missed(lab: Lab, before: int, after: int) -> None:
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [((2,), (3,)), ((3,), (1,)), ((0,), (2,)), ((2,), (0,)), ((2,), (2, BY_HOST))],
+    ids=["2 3", "3 1", "0 2", "2 0", "by name, by host"],
+)
+async def test_runs_that_a_change_of_workers_cuts_off_are_missed(lab: Lab, before: Any, after: Any) -> None:
     async with serving(silent) as site:
         specs = [CheckSpec(f"c{n}", Http(url=site.url(f"/{n}")), EVERY, 60.0) for n in range(6)]
         began = time.monotonic()
-        await lab.plan(specs, before)
+        await lab.plan(specs, *before)
         await lab.until(lambda: sum(one.in_flight for one in lab.probing.vitals()) == 6)
         told = time.monotonic()
         await lab.until(lambda: time.monotonic() >= told + 4 * EVERY)
         least = 6 * int((time.monotonic() - told) / EVERY)
-        await lab.plan(specs, after)
+        await lab.plan(specs, *after)
         await lab.until(lambda: lab.missed() >= least)
         await lab.until(lambda: sum(one.in_flight for one in lab.probing.vitals()) == 6)
-        await lab.plan(specs, before)  # what was counted is not counted again
+        await lab.plan(specs, *before)  # what was counted is not counted again
         await lab.until(lambda: sum(one.in_flight for one in lab.probing.vitals()) == 6)
         assert lab.missed() <= 6 * ((time.monotonic() - began) / EVERY + 1)
-        await lab.plan((), after)
+        await lab.plan((), *after)
+
+
+async def test_limits_that_move_no_check_leave_the_worker_alone(lab: Lab) -> None:
+    await lab.plan(lab.specs(6), workers=1)
+    await lab.everybody(6)
+    pids = lab.pids()
+    await lab.plan(lab.specs(6), 1, BY_HOST)
+    await lab.everybody(6)
+    assert lab.pids() == pids
+
+
+async def test_with_limits_per_host_one_worker_has_all_checks_of_a_host(lab: Lab) -> None:
+    await lab.plan(lab.specs(6), 2)
+    await lab.everybody(6)
+    runs = sum(one.runs for one in lab.workers())
+    await lab.plan(lab.specs(6), 2, BY_HOST)
+    await lab.until(lambda: sorted(one.checks for one in lab.workers()) == [0, 6])
+    await lab.everybody(6)
+    assert sum(one.runs for one in lab.workers()) >= runs + 6
 
 
 async def test_counters_do_not_fall_with_the_number_of_workers(lab: Lab) -> None:

@@ -1,4 +1,4 @@
-"""What a process says of itself is what the kernel says of it."""
+"""What a process says of itself is what the kernel says of it; and its garbage does not keep its loop."""
 
 import os
 import resource
@@ -85,3 +85,84 @@ def test_a_suggested_limit_is_enough_and_round(runs):
 def test_this_process_has_a_limit():
     assert 0 < own_usage().fd_limit <= hard_limit()
     assert most_at_once() == seats_within(hard_limit())
+
+
+SETTLED = """
+import asyncio, gc, time, weakref
+from probe.engine import process
+
+class Node:
+    def __init__(self):
+        self.itself = self
+
+async def gone(reference):
+    end = time.monotonic() + 20
+    while reference() is not None and time.monotonic() < end:
+        await asyncio.sleep(0.01)
+    return reference() is None
+
+async def main():
+    {body}
+
+asyncio.run(main())
+"""
+
+
+def settled(body: str) -> str:
+    """What a process prints in which `body` is run: what settle() does holds for all of a process."""
+    text = SETTLED.format(body=body.strip().replace("\n", "\n    "))
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=60)
+    assert not done.stderr
+    return done.stdout
+
+
+def test_garbage_is_collected_between_turns_and_never_within_one():
+    body = """
+runs = []
+process.settle()
+gc.callbacks.append(lambda phase, about: runs.append(phase))
+nodes = [Node() for _ in range(50_000)]
+reference = weakref.ref(nodes[0])
+nodes.clear()
+print(len(runs), await gone(reference), len(runs) > 0)
+"""
+    assert settled(body) == "0 True True\n"
+
+
+def test_what_was_loaded_and_what_the_first_runs_made_is_not_looked_at_again():
+    body = """
+process._SWEEP, process._WARM = 0.01, (2,)
+loaded = [Node() for _ in range(1000)]
+process.settle()
+print(any(one is loaded[-1] for one in gc.get_objects()))
+made = [Node() for _ in range(1000)]
+end = time.monotonic() + 20
+while any(one is made[-1] for one in gc.get_objects()) and time.monotonic() < end:
+    await asyncio.sleep(0.01)
+print(any(one is made[-1] for one in gc.get_objects()))
+"""
+    assert settled(body) == "False\nFalse\n"
+
+
+def test_old_garbage_is_collected_in_the_end():
+    body = """
+process._SWEEP, process._WARM, process._ALL = 0.01, (), 20
+process.settle()
+node = Node()
+reference = weakref.ref(node)
+for _ in range(3):
+    gc.collect(1)  # it is of the oldest generation now
+del node
+print(await gone(reference))
+"""
+    assert settled(body) == "True\n"
+
+
+def test_a_loop_that_is_settled_again_is_swept_once():
+    body = """
+for _ in range(3):
+    process.settle()
+print(sum(isinstance(getattr(one._callback, "__self__", None), process._Sweep)
+          for one in asyncio.get_running_loop()._scheduled))
+"""
+    assert settled(body) == "1\n"

@@ -4,7 +4,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,16 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 from checks.core.base import CheckSpec, ExpectationError
 from checks.core.expect import HttpExpect, judge_body
 from checks.core.result import Failure, FailureKind, Result
+from checks.http import METRICS
 from exporters import families
 from exporters.exposition import escaped, number, written
 from exporters.prometheus import CheckSeries, check_labels, exposition, label_name, negotiate
 from tests.conftest import FakeClock
 from thresholds.base import Level, State, Verdict
-from thresholds.policy import LAG
+from thresholds.measured import LAG
 
 NOW = 1_700_000_000_000
+HTTP_PHASES = "probe_http_duration_seconds"
 READERS: dict[bool, Callable[[str], Iterable[Metric]]] = {False: read_text, True: read_openmetrics}
 
 
@@ -58,6 +60,11 @@ def good(name: str = "shop/home", at_ms: int = NOW, duration: float = 0.3, **fac
     phases = {"dns": 0.01, "connect": 0.02, "tls": 0.03, "ttfb": 0.2, "transfer": 0.04}
     state = State(Level.UP, NOW, Level.UP, NOW)
     return Verdict(Result(name, at_ms, duration, phases, facts or dict(FACTS)), Level.UP, "", state)
+
+
+def took(**phases: float) -> Verdict:
+    verdict = good()
+    return replace(verdict, result=replace(verdict.result, phases=phases))
 
 
 def bad(kind: FailureKind = FailureKind.TIMEOUT, message: str = "no answer", **result) -> Verdict:
@@ -139,7 +146,19 @@ def test_a_run_says_what_blackbox_exporter_would(name, wanted):
 
 def test_phases_have_the_names_that_blackbox_exporter_gives_them():
     wanted = {"resolve": 0.01, "connect": 0.02, "tls": 0.03, "processing": 0.2, "transfer": 0.04}
-    assert values(fed(good()), "probe_http_duration_seconds", "phase") == wanted
+    assert values(fed(good()), HTTP_PHASES, "phase") == wanted
+
+
+def test_phases_that_only_some_runs_have_are_there_where_they_were():
+    seen = values(fed(took(**good().result.phases, proxy=0.05, auth=0.5)), HTTP_PHASES, "phase")
+    assert (seen["proxy"], seen["auth"], seen["tls"]) == (0.05, 0.5, 0.03)
+    assert not {"proxy", "auth"} & values(fed(good()), HTTP_PHASES, "phase").keys()
+
+
+def test_every_phase_that_an_http_check_may_have_is_exported():
+    phases = {name for name in METRICS if "." not in name}
+    every = {phase: number / 8 for number, phase in enumerate(sorted(phases), 1)}
+    assert sorted(values(fed(took(**every)), HTTP_PHASES, "phase").values()) == sorted(every.values())
 
 
 def test_certificate_and_tls_are_labels():
@@ -168,8 +187,8 @@ def test_without_an_answer_an_http_check_has_blackbox_exporters_zeros():
     assert value(series, "probe_http_status_code") == 0
     assert value(series, "probe_http_content_length") == -1
     assert value(series, "probe_http_version") == 0
-    assert values(series, "probe_http_duration_seconds", "phase")["tls"] == 0
-    assert values(series, "probe_http_duration_seconds", "phase")["resolve"] == 0.01
+    assert values(series, HTTP_PHASES, "phase")["tls"] == 0
+    assert values(series, HTTP_PHASES, "phase")["resolve"] == 0.01
     assert value(series, "probe_ssl_earliest_cert_expiry") is None  # of another run: it must not outlive it
 
 

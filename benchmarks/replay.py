@@ -1,0 +1,271 @@
+"""How long a replay takes, and in how much memory: 30 days of one check, and a week of a thousand.
+
+    python benchmarks/replay.py [--short] [--keep FOLDER]
+
+A week of a check is simulated, judged as live and stored by the store; the database is then filled with copies of it.
+What is measured is `probe replay` itself, as a process of its own. It does one thing at a time, so its seconds of
+processor are its time on a machine with a processor to spare; on a busy one it gives way, and takes longer. `--keep`
+leaves the database and the configurations in a folder, to look at.
+
+Simulated are latencies that are log-normal around a level that rises by day, slow hours, outages, and runs that fail or
+take long by chance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import math
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.report import Table, at_most, progress, show
+from checks.core.result import Fact, Failure, FailureKind, Result
+from probe.config import load
+from probe.config.model import Planned
+from probe.engine.recall import parts_of
+from probe.store.base import Entry, Store
+from probe.store.sqlite import open_store
+from thresholds.base import State
+from thresholds.past import Past
+from thresholds.policy import judge
+
+DAY = 86_400
+NOW_MS = 1_764_547_200_000  # 2025-12-01T00:00Z: the same history every time
+_BATCH = 1000
+
+OLD = """\
+store: sqlite:probe.db
+defaults:
+  every: {every}s
+  thresholds:
+    total: {{degraded: 450ms, down: 5s}}
+checks:
+{checks}
+"""
+NEW = """\
+store: sqlite:probe.db
+defaults:
+  every: {every}s
+  down_after: 3 of 5
+  thresholds:
+    total: {{degraded: 900ms, down: 5s}}
+    p95(total) over 10m: {{degraded: 600ms}}
+checks:
+{checks}
+"""
+CHECK = "  {name}: {{http: {{url: 'http://127.0.0.1:9/'}}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """When a check was slow or out of order: instants in ms, and by how much slower; 0 is an outage."""
+
+    start_ms: int
+    end_ms: int
+    factor: float
+
+
+def weather(chance: random.Random, start_ms: int, end_ms: int) -> list[Weather]:
+    """A slow time every two days, an outage every five."""
+    days = (end_ms - start_ms) / 1000 / DAY
+    found = []
+    for count, factor, least, most in (
+        (days / 2, 3.0, 600, 5400),
+        (days / 5, 0.0, 400, 3000),
+        (days / 1.5, 0.0, 30, 120),
+    ):
+        for _ in range(round(count + chance.random() * 0.5)):
+            at = chance.uniform(start_ms, end_ms)
+            found.append(Weather(round(at), round(at + chance.uniform(least, most) * 1000), factor))
+    return found
+
+
+def simulated(name: str, every: int, start_ms: int, end_ms: int, seed: int) -> Iterator[Result]:
+    """The runs of a check, oldest first."""
+    chance = random.Random(f"{seed} {name}")
+    bad = weather(chance, start_ms, end_ms)
+    for at_ms in range(start_ms + chance.randrange(every * 1000), end_ms, every * 1000):
+        spell = next((one for one in bad if one.start_ms <= at_ms < one.end_ms), None)
+        failed = chance.random() < 0.0004 or (spell is not None and spell.factor == 0)
+        yield _failed(name, at_ms) if failed else _good(name, at_ms, chance, spell.factor if spell else 1.0)
+
+
+def _good(name: str, at_ms: int, chance: random.Random, factor: float) -> Result:
+    hour = at_ms / 3_600_000 % 24
+    level = 0.16 * (1.0 + 0.6 * max(0.0, math.sin((hour - 6) / 24 * 2 * math.pi))) * factor
+    total = round(level * math.exp(chance.gauss(0, 0.22)) * (4 if chance.random() < 0.004 else 1), 6)
+    phases = {"dns": 0.0004, "connect": 0.011, "tls": 0.021, "ttfb": round(total * 0.7, 6)}
+    phases["transfer"] = round(max(0.0, total - sum(phases.values())), 6)
+    facts: dict[str, Fact] = {
+        "http.status": 200,
+        "http.version": "1.1",
+        "http.bytes": chance.randrange(48_000, 49_000),
+        "tls.days_left": 41.2,
+    }
+    return Result(name, at_ms, total, phases, facts)
+
+
+def _failed(name: str, at_ms: int) -> Result:
+    failure = Failure(FailureKind.CONNECT, "connect", "connection refused by 203.0.113.7:443")
+    return Result(name, at_ms, 0.0121, {"dns": 0.0004}, {"address": "203.0.113.7"}, failure)
+
+
+async def live(store: Store, planned: Planned, runs: Iterator[Result]) -> int:
+    """Judge runs as the service does, and store them; how many."""
+    state, count = State(), 0
+    past = Past(parts_of(planned.policy, lambda _span: False)) if planned.policy.remembers else None
+    entries: list[Entry] = []
+    for result in runs:
+        verdict = judge(planned.policy, state, result, past)
+        state = verdict.state
+        entries.append(Entry(verdict))
+        if len(entries) >= _BATCH:
+            await store.append(entries)
+            entries, count = [], count + len(entries)
+    await store.append(entries)
+    return count + len(entries)
+
+
+def write_configs(folder: Path, names: Sequence[str], every: int) -> None:
+    checks = "\n".join(CHECK.format(name=name) for name in names)
+    for file, text in (("old.yml", OLD), ("new.yml", NEW)):
+        (folder / file).write_text(text.format(every=every, checks=checks), encoding="utf-8")
+
+
+async def prepare(folder: Path, names: Sequence[str], every: int, days: float, seeds: int) -> int:
+    """A database of checks: the first few are simulated, the others have copies of their runs."""
+    write_configs(folder, names, every)
+    config = load(folder / "old.yml")
+    start_ms, count = NOW_MS - round(days * DAY * 1000), 0
+    with contextlib.suppress(FileNotFoundError):
+        (folder / "probe.db").unlink()
+    store = await open_store(config.store)
+    try:
+        for seed, name in enumerate(names[:seeds]):
+            count += await live(store, config.checks[name], simulated(name, every, start_ms, NOW_MS, seed))
+    finally:
+        await store.close()
+    return count + copy(folder / "probe.db", names, seeds)
+
+
+def copy(database: Path, names: Sequence[str], seeds: int) -> int:
+    """Give the other checks the runs and the transitions of the first ones."""
+    connection = sqlite3.connect(database, isolation_level=None)
+    count = 0
+    with contextlib.closing(connection):
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("BEGIN")
+        connection.execute("DROP INDEX results_by_time")
+        for place, name in enumerate(names[seeds:], start=seeds):
+            connection.execute("INSERT INTO checks (name) VALUES (?)", (name,))
+            (check,) = connection.execute("SELECT id FROM checks WHERE name = ?", (name,)).fetchone()
+            (other,) = connection.execute("SELECT id FROM checks WHERE name = ?", (names[place % seeds],)).fetchone()
+            columns = (
+                "at_ms, attempt, level, provisional, duration_us, shape_id, measured, kind, phase, message, reason"
+            )
+            count += connection.execute(
+                f"INSERT INTO results (check_id, {columns}) SELECT ?, {columns} FROM results WHERE check_id = ?",
+                (check, other),
+            ).rowcount
+            columns = "at_ms, since_ms, level_before, level_after, event, incident, incident_since_ms, reason"
+            moves = f"SELECT ?, {columns} FROM transitions WHERE check_id = ?"
+            connection.execute(f"INSERT INTO transitions (check_id, {columns}) {moves}", (check, other))
+        connection.execute("CREATE INDEX results_by_time ON results (at_ms)")
+        connection.execute("COMMIT")
+    return count
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    seconds: float
+    cpu: float  # s
+    memory: float  # MiB, at most
+    runs: int
+
+
+def measure(folder: Path, days: float, *options: str) -> Measured:
+    """One replay as people run it."""
+    command = [sys.executable, "-m", "probe", "replay", "-c", "new.yml", "--json", *options]
+    command += ["--since", _instant(NOW_MS - round(days * DAY * 1000)), "--until", _instant(NOW_MS)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    began = time.monotonic()
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        printed = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"probe replay failed with {process.returncode}")
+    cpu = usage.ru_utime + usage.ru_stime
+    return Measured(time.monotonic() - began, cpu, usage.ru_maxrss / 1024, json.loads(printed)["totals"]["runs"])
+
+
+def _instant(at_ms: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M", time.gmtime(at_ms / 1000))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    title: str
+    checks: int
+    every: int
+    days: float
+    seconds: float | None  # that it is to take at most
+    memory: float | None  # MiB, at most
+
+
+FULL = (
+    Case("30 days of one check every 10 s", 1, 10, 30, 5.0, None),
+    Case("7 days of 1,000 checks every 60 s", 1000, 60, 7, None, 500.0),
+)
+SHORT = (
+    Case("5 days of one check every 10 s", 1, 10, 5, 1.5, None),
+    Case("7 days of 20 checks every 60 s", 20, 60, 7, None, 500.0),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--short", action="store_true", help="less history")
+    parser.add_argument("--keep", type=Path, help="a folder for the databases")
+    options = parser.parse_args()
+    rows, goals = [], []
+    with tempfile.TemporaryDirectory() as temporary:
+        for place, case in enumerate(SHORT if options.short else FULL):
+            folder = (options.keep or Path(temporary)) / f"case{place + 1}"
+            folder.mkdir(parents=True, exist_ok=True)
+            names = [f"shop/page-{index + 1}" for index in range(case.checks)]
+            progress(f"{case.title}: simulating")
+            asyncio.run(prepare(folder, names, case.every, case.days, min(10, case.checks)))
+            for what, extra in (("table", ()), ("page", ("--html", "report.html", "--old", "old.yml"))):
+                progress(f"{case.title}: {what}")
+                seen = measure(folder, case.days, *extra)
+                rows.append(_row(case, what, seen))
+                if case.seconds is not None:
+                    goals.append(at_most(f"replay of {case.title}, {what}, CPU", case.seconds, [seen.cpu], " s"))
+                if case.memory is not None:
+                    goals.append(
+                        at_most(f"replay of {case.title}, {what}: memory", case.memory, [seen.memory], " MiB", 0)
+                    )
+    columns = ["history", "with", "runs", "time, s", "CPU, s", "us per run", "memory, MiB"]
+    show([Table("Replay", columns, rows, ["the new policy has limits on runs and a p95 over 10 minutes"])], goals)
+
+
+def _row(case: Case, what: str, seen: Measured) -> list[str]:
+    per_run = f"{seen.cpu / max(1, seen.runs) * 1e6:.1f}"
+    return [case.title, what, f"{seen.runs:,}", f"{seen.seconds:.1f}", f"{seen.cpu:.1f}", per_run, f"{seen.memory:.0f}"]
+
+
+if __name__ == "__main__":
+    main()
