@@ -11,6 +11,7 @@ from probe.store.shapes import Mould
 from probe.store.statements import SQL
 from probe.store.texts import to_text
 from thresholds.base import State
+from thresholds.rollup import FIVE_MINUTES, begin
 
 Change = tuple[str, Sequence[Row]]  # a statement, and the values of each time that it is run
 
@@ -30,11 +31,17 @@ Run = tuple[Entry, Known, Mould]
 
 
 class Batch:
-    """The rows that entries become, by table. A state that is stored is not written again."""
+    """The rows that entries become, by table. A state that is stored is not written again.
 
-    def __init__(self) -> None:
+    `sealed_ms`: results of before it were rolled up already; their buckets must be made again.
+    """
+
+    def __init__(self, sealed_ms: int = 0) -> None:
+        self._sealed_ms = sealed_ms
+        self._late: set[tuple[int, int]] = set()  # a bucket and a check
         self._results: list[Row] = []
         self._states: dict[int, Row] = {}  # by check: the last entry decides
+        self._gaps: list[Row] = []
         self._transitions: list[Row] = []
         self._notices: list[Row] = []
         self._deliveries: list[Row] = []
@@ -46,6 +53,10 @@ class Batch:
         if verdict.state is not self._after.get(check, check.state):
             self._after[check] = verdict.state
             self._states[check.id] = rows.state_row(verdict, check.id)
+        if (at_ms := verdict.result.at_ms) < self._sealed_ms and not verdict.result.provisional:
+            self._late.add((begin(at_ms, FIVE_MINUTES), check.id))
+        if entry.gap is not None:
+            self._gaps.append((check.id, *entry.gap))
         if verdict.transition is not None:
             self._transitions.append(rows.transition_row(verdict.transition))
         if entry.notice is not None:
@@ -56,6 +67,8 @@ class Batch:
         tables: Sequence[tuple[str, Sequence[Row]]] = (
             ("add_result", self._results),
             ("set_state", list(self._states.values())),
+            ("mark_late", [rows.late_row(FIVE_MINUTES, *bucket) for bucket in sorted(self._late)]),
+            ("add_gap", self._gaps),
             ("add_transition", self._transitions),
             ("add_notice", self._notices),
             ("owe_delivery", self._deliveries),

@@ -111,3 +111,120 @@ DELETE FROM results WHERE (check_id, at_ms, attempt) IN (
 DELETE FROM shapes WHERE id IN (
     SELECT id FROM shapes WHERE used_ms < (SELECT min(at_ms) FROM results) - 172800000 ORDER BY used_ms LIMIT $1
 )
+
+-- name: add_gap
+INSERT INTO gaps (check_id, began_ms, ended_ms) VALUES ($1, $2, $3)
+ON CONFLICT (check_id, began_ms) DO UPDATE SET ended_ms = excluded.ended_ms
+
+-- name: gaps
+SELECT c.name, g.began_ms, g.ended_ms
+FROM gaps AS g JOIN checks AS c ON c.id = g.check_id
+WHERE g.ended_ms > $1 AND g.began_ms < $2
+ORDER BY g.check_id, g.began_ms
+
+-- name: standing
+SELECT c.name, t.at_ms, t.since_ms, t.level_before, t.level_after, t.event, t.incident, t.incident_since_ms, t.reason
+FROM checks AS c JOIN transitions AS t ON t.id = (
+    SELECT max(id) FROM transitions WHERE check_id = c.id AND at_ms < $1
+)
+ORDER BY t.id
+
+-- name: last_runs
+SELECT name, at_ms FROM (
+    SELECT c.name, (SELECT max(at_ms) FROM results WHERE check_id = c.id) AS at_ms FROM checks AS c
+) AS lasts
+WHERE at_ms IS NOT NULL
+
+-- name: runs
+SELECT at_ms, attempt, level, provisional, duration_us, measured, kind, phase, message, reason, shape_id
+FROM results
+WHERE check_id = (SELECT id FROM checks WHERE name = $1) AND (at_ms, attempt) > ($2, $3) AND at_ms < $4
+ORDER BY at_ms, attempt
+LIMIT $5
+
+-- Runs are only ever added, or deleted for their age: a bucket of fewer runs than are counted was made of what is left.
+-- name: add_rollup
+INSERT INTO rollups (check_id, step, at_ms, up, degraded, down, unknown, kinds, sketches)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (check_id, step, at_ms) DO UPDATE SET
+    up = excluded.up, degraded = excluded.degraded, down = excluded.down, unknown = excluded.unknown,
+    kinds = excluded.kinds, sketches = excluded.sketches
+WHERE excluded.up + excluded.degraded + excluded.down + excluded.unknown
+    >= rollups.up + rollups.degraded + rollups.down + rollups.unknown
+
+-- name: numbers
+SELECT id FROM checks ORDER BY id
+
+-- name: runs_of_checks
+SELECT check_id, level, kind, duration_us, measured, shape_id
+FROM results
+WHERE check_id IN ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+    AND at_ms >= $1 AND at_ms < $2 AND provisional = 0
+ORDER BY check_id
+
+-- name: rollups_of_checks
+SELECT check_id, at_ms, step, up, degraded, down, unknown, kinds, sketches
+FROM rollups
+WHERE check_id IN ($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+    AND step = $1 AND at_ms >= $2 AND at_ms < $3
+ORDER BY check_id
+
+-- name: next_run
+SELECT min(at_ms) FROM results WHERE at_ms >= $1
+
+-- name: next_rollup
+SELECT min(at_ms) FROM rollups WHERE step = $1 AND at_ms >= $2
+
+-- name: first_run
+SELECT min(at_ms) FROM results WHERE check_id = (SELECT id FROM checks WHERE name = $1)
+
+-- name: first_rollup
+SELECT min(at_ms) FROM rollups WHERE check_id = (SELECT id FROM checks WHERE name = $1) AND step = $2
+
+-- name: oldest
+SELECT 0, min(at_ms) FROM results
+UNION ALL SELECT $1, min(at_ms) FROM rollups WHERE step = $1
+UNION ALL SELECT $2, min(at_ms) FROM rollups WHERE step = $2
+UNION ALL SELECT $3, min(at_ms) FROM rollups WHERE step = $3
+
+-- name: mark_late
+INSERT INTO late (step, at_ms, check_id, marks) VALUES ($1, $2, $3, $4)
+ON CONFLICT (step, at_ms, check_id) DO UPDATE SET marks = late.marks + excluded.marks
+
+-- name: unmark_late
+DELETE FROM late WHERE step = $1 AND at_ms = $2 AND check_id = $3 AND marks = $4
+
+-- name: late
+SELECT DISTINCT step, at_ms FROM late ORDER BY step, at_ms
+
+-- name: late_checks
+SELECT check_id, marks FROM late WHERE step = $1 AND at_ms = $2 ORDER BY check_id
+
+-- name: late_buckets
+SELECT step, at_ms FROM late WHERE check_id = (SELECT id FROM checks WHERE name = $1) ORDER BY step, at_ms
+
+-- name: rollups
+SELECT at_ms, step, up, degraded, down, unknown, kinds, sketches
+FROM rollups
+WHERE check_id = (SELECT id FROM checks WHERE name = $1) AND step = $2 AND at_ms >= $3 AND at_ms < $4
+ORDER BY at_ms
+
+-- name: rolled
+SELECT step, until_ms FROM rolled
+
+-- name: set_rolled
+INSERT INTO rolled (step, until_ms) VALUES ($1, $2)
+ON CONFLICT (step) DO UPDATE SET until_ms = excluded.until_ms
+
+-- name: prune_rollups
+DELETE FROM rollups WHERE (check_id, step, at_ms) IN (
+    SELECT check_id, step, at_ms FROM rollups WHERE step = $1 AND at_ms < $2 ORDER BY at_ms LIMIT $3
+)
+
+-- name: announce
+INSERT INTO announcements (id, kind, began_ms, ended_ms, body) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (id) DO UPDATE SET
+    kind = excluded.kind, began_ms = excluded.began_ms, ended_ms = excluded.ended_ms, body = excluded.body
+
+-- name: announcements
+SELECT body FROM announcements WHERE ended_ms = 0 OR ended_ms > $1 ORDER BY began_ms, id

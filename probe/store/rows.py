@@ -12,7 +12,7 @@ import msgspec
 
 from checks.core.result import Failure, FailureKind, Result
 from exporters.base import Notice
-from probe.store.base import Delivery, Kept, Outcome
+from probe.store.base import Announcement, Bucket, Delivery, Kept, Outcome
 from probe.store.shapes import MICRO, Mould, Shape
 from probe.store.texts import to_json, to_text
 from thresholds.base import Event, Level, State, Transition, Verdict
@@ -26,6 +26,9 @@ _NOTHING = (None, None, None, None)  # of a run that is as it should be: no fail
 _states = msgspec.json.Decoder(State)
 _notices = msgspec.json.Decoder(Notice)
 _shapes = msgspec.json.Decoder(Shape)
+_announcements = msgspec.json.Decoder(Announcement)
+_kinds = msgspec.json.Decoder(dict[str, int])
+_sketches = msgspec.msgpack.Decoder(dict[str, bytes])
 _measured = msgspec.json.Decoder(list[Any])  # numbers, and texts that change; both by construction
 
 
@@ -128,3 +131,35 @@ def delivery_row(delivery: Delivery) -> Row:
 def delivery(row: Sequence[Any]) -> Delivery:
     body, receiver, outcome, attempts, error, at_ms = row
     return Delivery(_notices.decode(body), receiver, Outcome(outcome), attempts, error, at_ms)
+
+
+def bucket_row(check_id: int, bucket: Bucket) -> Row:
+    return (
+        check_id,
+        bucket.step,
+        bucket.at_ms,
+        bucket.up,
+        bucket.degraded,
+        bucket.down,
+        bucket.unknown,
+        to_json(bucket.kinds),
+        msgspec.msgpack.encode(bucket.sketches),
+    )
+
+
+def bucket(row: Sequence[Any]) -> Bucket:
+    at_ms, step, up, degraded, down, unknown, kinds, sketches = row
+    return Bucket(at_ms, step, up, degraded, down, unknown, _kinds.decode(kinds), _sketches.decode(sketches))
+
+
+def late_row(step: int, at_ms: int, check_id: int) -> Row:
+    return step, at_ms, check_id, 1
+
+
+def announcement_row(announcement: Announcement) -> Row:
+    kept = announcement
+    return to_text(kept.id), kept.kind.value, kept.began_ms, kept.ended_ms, to_json(kept)
+
+
+def announcement(body: str) -> Announcement:
+    return _announcements.decode(body)

@@ -3,52 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
-
-import msgspec
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from probe.store import rows
-from probe.store.base import Delivery, Entry, Kept, Outcome, StoreError
+from probe.store.base import Announcement, Delivery, Entry, Kept, Outcome
 from probe.store.batch import Batch, Change, Known, Run
+from probe.store.driver import Driver, legible
+from probe.store.rollups import SqlRollups
 from probe.store.rows import Row
-from probe.store.shapes import Mould, Shape, Splitter
+from probe.store.shapes import Mould, Splitter
 from probe.store.statements import SQL
 from probe.store.texts import to_text
 from thresholds.base import State, Transition
+from thresholds.rollup import STEPS
+from thresholds.spans import Span
 
 _AT_ONCE = 100  # rows made or read between two turns of the event loop: about 1 ms
+_PAGE = 500  # runs read at a time
 _DAY = 86_400_000  # ms
-_SHAPES = 16  # that are read at a time
 
 
-class Driver(Protocol):
-    """A database. Statements have `$1`; every method may raise StoreError."""
-
-    async def write(self, changes: Sequence[Change]) -> Sequence[int]:
-        """Make the changes in one transaction, on disk when this returns; how many rows each one touched."""
-
-    async def number(self, change: Change) -> Sequence[int]:
-        """Make a change in a transaction of its own; the id that its statement returns each time that it is run."""
-
-    async def read(self, statement: str, values: Row = ()) -> Sequence[Sequence[Any]]:
-        """All rows of one statement, as of its start. Never waits for a writer."""
-
-    async def size(self, *, shrink: bool = False) -> int:
-        """Bytes in use, without free space; `shrink` gives a little of the free space back to the disk."""
-
-    async def close(self) -> None: ...
-
-
-class SqlStore:
+class SqlStore(SqlRollups):
     """probe.store.base.Store over a driver."""
 
     def __init__(self, driver: Driver) -> None:
-        self._driver = driver
+        super().__init__(driver)
         self._splitter = Splitter()
         self._known: dict[str, Known] = {}  # by check
-        self._changing = asyncio.Lock()  # what is known to be stored, and what is stored
 
     async def append(self, entries: Sequence[Entry]) -> None:
         if not entries:
@@ -64,7 +45,7 @@ class SqlStore:
         runs, strangers = await self._split(entries)
         if strangers:
             await self._introduce(strangers)
-        batch = Batch()
+        batch = Batch(await self._sealed_until())
         for index, (entry, check, mould) in enumerate(runs, start=1):
             batch.add(entry, check, mould)
             if index % _AT_ONCE == 0:
@@ -111,17 +92,18 @@ class SqlStore:
             mould.id, mould.used_ms = number, at_ms
 
     def _forget(self) -> None:
+        super()._forget()
         self._known.clear()
         self._splitter.forget()
 
     async def states(self) -> Mapping[str, State]:
         found = await self._driver.read(SQL["states"])
-        with _legible():
+        with legible():
             return {name: rows.state(body) for name, body in found}
 
     async def pending(self) -> Sequence[Delivery]:
         found = await self._driver.read(SQL["pending"])
-        with _legible():
+        with legible():
             return [rows.delivery(row) for row in found]
 
     async def settle(self, deliveries: Sequence[Delivery]) -> None:
@@ -140,7 +122,7 @@ class SqlStore:
 
     async def told(self, since_ms: int) -> Sequence[Delivery]:
         found = await self._driver.read(SQL["told"], (since_ms,))
-        with _legible():
+        with legible():
             return [rows.delivery(row) for row in found]
 
     async def results(self, check: str, since_ms: int, until_ms: int, limit: int) -> Sequence[Kept]:
@@ -148,21 +130,10 @@ class SqlStore:
         shapes = await self._shapes({row[-1] for row in found})
         results: list[Kept] = []
         for start in range(len(found), 0, -_AT_ONCE):
-            with _legible():
+            with legible():
                 results += rows.kept(check, found[max(0, start - _AT_ONCE) : start][::-1], shapes)
             await asyncio.sleep(0)
         return results
-
-    async def _shapes(self, ids: set[int]) -> Mapping[int, Shape]:
-        """Shapes by id; read apart from the results, of which thousands have the same."""
-        shapes: dict[int, Shape] = {}
-        wanted = sorted(ids)
-        for start in range(0, len(wanted), _SHAPES):
-            some = wanted[start : start + _SHAPES]
-            found = await self._driver.read(SQL["shapes"], (*some, *[some[0]] * (_SHAPES - len(some))))
-            with _legible():
-                shapes.update((number, rows.shape(body)) for number, body in found)
-        return shapes
 
     async def transitions(self, check: str | None, since_ms: int, until_ms: int, limit: int) -> Sequence[Transition]:
         if check is None:
@@ -170,8 +141,40 @@ class SqlStore:
         else:
             values = (to_text(check), since_ms, until_ms, limit)
             found = await self._driver.read(SQL["transitions_of_check"], values)
-        with _legible():
+        with legible():
             return [rows.transition(row) for row in reversed(found)]
+
+    async def standing(self, at_ms: int) -> Sequence[Transition]:
+        found = await self._driver.read(SQL["standing"], (at_ms,))
+        with legible():
+            return [rows.transition(row) for row in found]
+
+    async def last_runs(self) -> Mapping[str, int]:
+        return {str(name): int(at_ms) for name, at_ms in await self._driver.read(SQL["last_runs"])}
+
+    async def gaps(self, since_ms: int, until_ms: int) -> Mapping[str, Sequence[Span]]:
+        by_check: dict[str, list[Span]] = {}
+        for name, began_ms, ended_ms in await self._driver.read(SQL["gaps"], (since_ms, until_ms)):
+            by_check.setdefault(name, []).append((began_ms, ended_ms))
+        return by_check
+
+    async def runs(self, check: str, since_ms: int, until_ms: int) -> AsyncIterator[Sequence[Kept]]:
+        after = since_ms, -1  # the run that was read last
+        name = to_text(check)
+        while found := await self._driver.read(SQL["runs"], (name, *after, until_ms, _PAGE)):
+            after = found[-1][0], found[-1][1]
+            shapes = await self._shapes({row[-1] for row in found})
+            with legible():
+                kept = rows.kept(check, found, shapes)
+            yield kept
+
+    async def announce(self, announcement: Announcement) -> None:
+        await self._driver.write([(SQL["announce"], [rows.announcement_row(announcement)])])
+
+    async def announcements(self, since_ms: int) -> Sequence[Announcement]:
+        found = await self._driver.read(SQL["announcements"], (since_ms,))
+        with legible():
+            return [rows.announcement(body) for (body,) in found]
 
     async def forget(self, checks: Sequence[str]) -> None:
         if not checks:
@@ -196,6 +199,10 @@ class SqlStore:
         await self._driver.size(shrink=True)
         return deleted
 
+    async def oldest(self) -> Mapping[int, int]:
+        found = await self._driver.read(SQL["oldest"], STEPS)
+        return {int(step): int(at_ms) for step, at_ms in found if at_ms is not None}
+
     async def size(self) -> int:
         return await self._driver.size()
 
@@ -205,11 +212,3 @@ class SqlStore:
 
 def _refused_end(delivery: Delivery) -> bool:
     return delivery.outcome is Outcome.FAILED and not delivery.notice.firing
-
-
-@contextlib.contextmanager
-def _legible() -> Iterator[None]:
-    try:
-        yield
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise StoreError(f"the store holds a row that this version cannot read: {error}") from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.store import batch, sql
+from probe.store import batch, rollups, sql
 from probe.store.base import Entry, Store
 from probe.store.sql import SqlStore
 from probe.store.sqlite import SqliteDriver
@@ -145,6 +145,19 @@ async def test_size_counts_what_is_used_and_not_what_is_free(driver: SqliteDrive
         ("prune_shapes", ["shapes_by_use (used_ms<?)", "SEARCH results USING COVERING INDEX results_by_time"]),
         ("pending", ["USING INDEX deliveries_owed"]),
         ("told", ["told_by_end (ended_ms=?)", "told_by_end (ended_ms>?)"]),
+        ("runs_of_checks", ["SEARCH results USING PRIMARY KEY (check_id=? AND at_ms>? AND at_ms<?)"]),
+        ("rollups_of_checks", ["SEARCH rollups USING PRIMARY KEY (check_id=? AND step=? AND at_ms>? AND at_ms<?)"]),
+        ("rollups", ["SEARCH rollups USING PRIMARY KEY (check_id=? AND step=? AND at_ms>? AND at_ms<?)"]),
+        (
+            "prune_rollups",
+            ["rollups_by_time (step=? AND at_ms=? AND check_id=?)", "rollups_by_time (step=? AND at_ms<"],
+        ),
+        ("next_run", ["SEARCH results USING COVERING INDEX results_by_time (at_ms>?)"]),
+        ("next_rollup", ["SEARCH rollups USING COVERING INDEX rollups_by_time (step=? AND at_ms>?)"]),
+        ("first_run", ["SEARCH results USING PRIMARY KEY (check_id=?)"]),
+        ("first_rollup", ["SEARCH rollups USING PRIMARY KEY (check_id=? AND step=?)"]),
+        ("oldest", ["SEARCH results USING COVERING INDEX", "SEARCH rollups USING COVERING INDEX rollups_by_time"]),
+        ("late_checks", ["SEARCH late USING PRIMARY KEY (step=? AND at_ms=?)"]),
     ],
 )
 async def test_statements_find_their_rows_by_index(driver: SqliteDriver, name: str, used: list[str]) -> None:
@@ -153,9 +166,9 @@ async def test_statements_find_their_rows_by_index(driver: SqliteDriver, name: s
     values = (1,) * max((int(number) for number in re.findall(r"\$(\d+)", statement)), default=0)
     plan = "\n".join(row[3] for row in await driver.read(f"EXPLAIN QUERY PLAN {statement}", values))
     assert all(step in plan for step in used), plan
-    assert not re.search(r"SCAN (r|t|n|d|results|shapes)\b(?! USING)", plan), plan
+    assert not re.search(r"SCAN (r|t|n|d|results|shapes|rollups|late)\b(?! USING)", plan), plan
 
 
 def test_every_statement_is_one_that_the_store_uses() -> None:
-    source = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in (sql, batch))
+    source = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in (sql, batch, rollups))
     assert [name for name in SQL if f'"{name}"' not in source] == []

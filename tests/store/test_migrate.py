@@ -11,11 +11,12 @@ from probe.store.migrate import MIGRATIONS, Migration, load, migrate, split
 from probe.store.sql import SqlStore
 from probe.store.sqlite import SqliteDriver
 from tests.store.samples import AT_MS, alarm, runs
+from thresholds.base import Level
 
 NEXT = """
 ALTER TABLE checks ADD COLUMN owner TEXT NOT NULL DEFAULT '';
 UPDATE checks SET owner = 'team; shop'; -- a semicolon in a text
-CREATE TABLE rollups (check_id INTEGER NOT NULL, at_ms INTEGER NOT NULL) STRICT;
+CREATE TABLE owners (check_id INTEGER NOT NULL, at_ms INTEGER NOT NULL) STRICT;
 """
 
 
@@ -67,6 +68,36 @@ async def test_an_older_database_is_upgraded_with_all_that_it_holds(path: Path, 
         assert len(await store.pending()) == 2
         await store.append(runs(count=21))
         assert len(await store.results("shop/home", AT_MS, 2**53, 100)) == 21
+    finally:
+        await store.close()
+
+
+async def test_the_first_release_is_upgraded_to_this_one(path: Path, tmp_path: Path) -> None:
+    """A file of schema 1, written by statements of its time, has its runs, its states and its debts afterwards."""
+    first = tmp_path / "first"
+    first.mkdir()
+    (first / "0001-history.sql").write_text((MIGRATIONS / "0001-history.sql").read_text())
+    driver = SqliteDriver(path, migrations=first)
+    await driver.open()
+    store = SqlStore(driver)
+    store._sealed = 0  # nothing was rolled up at the time
+    await store.append([*runs(count=20), alarm("shop/cart")])
+    await store.close()
+    with sqlite3.connect(path) as connection:
+        # A state as it was written before there were windows and flap detection.
+        old = '{"level":3,"since_ms":5,"confirmed":3,"confirmed_since_ms":5,"recent":[[5,3]],"incident":"shop/cart@5"}'
+        connection.execute("UPDATE states SET body = ? WHERE check_id = 2", (old,))
+    connection.close()
+    upgraded = SqliteDriver(path)
+    await upgraded.open()
+    store = SqlStore(upgraded)
+    try:
+        assert await upgraded.read("PRAGMA user_version") == [(len(load()),)]
+        assert len(await store.results("shop/home", 0, 2**53, 100)) == 20
+        assert len(await store.pending()) == 2
+        cart = (await store.states())["shop/cart"]
+        assert (cart.level, cart.incident, cart.flapping, cart.held) == (Level.DOWN, "shop/cart@5", False, ())
+        assert await store.gaps(0, 2**53) == {}
     finally:
         await store.close()
 
