@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
 
@@ -15,6 +14,7 @@ from checks.http import Http
 from exporters.route import Route
 from probe.config.alerts import Alerts
 from probe.config.faults import Faults
+from probe.config.grouped import Grouped
 from probe.config.machine import cores as cores_here
 from probe.config.model import Network, NetworkSettings, Planned
 from probe.config.plan import OURS, Origin, Planner
@@ -31,12 +31,11 @@ _ROUTED = ("check", "service", "owner", "type")  # what every check has, beside 
 def advise(faults: Faults, settings: Settings, network: NetworkSettings, planner: Planner, alerts: Alerts) -> None:
     """Look at the whole, as far as it could be read."""
     _listening(faults, settings)
-    grouped = _Grouped(faults)
+    grouped = Grouped(faults)
     denial = lru_cache(maxsize=4096)(lambda host: _denial(host, network))
     for name, planned in planner.checks.items():
         origin = planner.origins[name]
         _times(grouped, planned, origin)
-        _limits(grouped, planned, origin)
         _exposure(grouped, planned, origin)
         _address(faults, denial, planned, origin)
     grouped.tell()
@@ -45,23 +44,6 @@ def advise(faults: Faults, settings: Settings, network: NetworkSettings, planner
     _services(faults, planner)
     _receivers(faults, alerts)
     _routes(faults, alerts, planner.checks.values())
-
-
-@dataclass
-class _Grouped:
-    """One warning for one place, whatever the number of checks that inherit what stands there."""
-
-    faults: Faults
-    found: dict[tuple[Path, str], list[str]] = field(default_factory=lambda: defaultdict(list))
-
-    def warn(self, path: Path, text: str, name: str) -> None:
-        self.found[path, text].append(name)
-
-    def tell(self) -> None:
-        for (path, text), names in self.found.items():
-            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            note = "" if path[:2] == ("checks", names[0]) and not more else f" (of {names[0]}{more})"
-            self.faults.warn(path, text + note)
 
 
 def _listening(faults: Faults, settings: Settings) -> None:
@@ -79,7 +61,7 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _times(grouped: _Grouped, planned: Planned, origin: Origin) -> None:
+def _times(grouped: Grouped, planned: Planned, origin: Origin) -> None:
     spec = planned.spec
     if spec.timeout > spec.every:
         text = f"longer than every, {format_duration(spec.every)}: a run that takes so long makes the next one skip"
@@ -90,20 +72,7 @@ def _times(grouped: _Grouped, planned: Planned, origin: Origin) -> None:
         grouped.warn(origin.path_of("confirm"), text, spec.name)
 
 
-def _limits(grouped: _Grouped, planned: Planned, origin: Origin) -> None:
-    """A run that takes longer than its timeout has failed: no threshold beyond it can say more."""
-    for threshold in planned.policy.thresholds:
-        if "." in threshold.metric:
-            continue
-        for key in ("degraded", "down"):
-            limit = getattr(threshold, key)
-            if limit is not None and limit >= planned.spec.timeout:
-                layer = next(layer for layer in origin.layers if threshold.metric in layer.said.thresholds)
-                path = (*layer.path, "thresholds", threshold.metric, key)
-                grouped.warn(path, f"never reached: timeout is {format_duration(planned.spec.timeout)}", planned.name)
-
-
-def _exposure(grouped: _Grouped, planned: Planned, origin: Origin) -> None:
+def _exposure(grouped: Grouped, planned: Planned, origin: Origin) -> None:
     check = planned.spec.check
     path = (*origin.path, planned.type)
     tls = getattr(check, "tls", None)
@@ -191,7 +160,9 @@ def _services(faults: Faults, planner: Planner) -> None:
         return  # the check that uses it may be a faulty one
     for name in planner.known_services:
         if name not in used:
-            faults.warn(("services", name), "no check belongs to it", key=True)
+            idle = name in planner.services and planner.services[name].slo
+            about = ": what it promises in slo is about nothing" if idle else ""
+            faults.warn(("services", name), f"no check belongs to it{about}", key=True)
     if not planner.checks:
         faults.warn((), "no checks: there is nothing to watch")
 

@@ -12,6 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from probe.config.files import FileError, read_text
 from probe.config.problems import Place, suggestion
 from probe.config.secrets import Filled
 from probe.config.tree import Missing, Series, Table
@@ -119,19 +120,10 @@ def _check_header(header: Sequence[str], name: str) -> None:
 
 
 def _content(path: Path, name: str) -> str:
-    at = ("for_each", FROM)
     try:
-        if not path.is_file():
-            raise ExpandError(f"file {name} does not exist", path=at)
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-        if len(content) > LARGEST:
-            raise ExpandError(f"file {name} is larger than 16 MiB", path=at)
-        return content.decode("utf-8-sig")
-    except OSError as error:
-        raise ExpandError(f"file {name} cannot be read: {error.strerror}", path=at) from None
-    except UnicodeDecodeError:
-        raise ExpandError(f"file {name} is not UTF-8 text", path=at) from None
+        return read_text(path, name, LARGEST)
+    except FileError as error:
+        raise ExpandError(str(error), path=("for_each", FROM)) from None
 
 
 Filling = Callable[[Row], Any]

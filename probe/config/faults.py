@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from checks.core.units import format_duration, parse_duration, parse_size
+from probe.config.fields import format_ratio, parse_ratio
 from probe.config.problems import Place, Report, dotted, nearest, suggestion
 from probe.config.secrets import guarded
 from probe.config.tree import Path, Table, missing, place_of
@@ -49,6 +50,7 @@ _PHRASES = {
 _UNITS: tuple[tuple[Callable[[object], float], Callable[[float], str]], ...] = (
     (parse_duration, format_duration),
     (parse_size, "{} bytes".format),
+    (parse_ratio, format_ratio),
 )
 _NAMES: Mapping[type, str] = {str: "a text", int: "a number", float: "a number", bool: "true or false"}
 
@@ -205,7 +207,7 @@ def _as_written(bound: object, value: object) -> object:
             with suppress(ValueError):
                 parse(value)
                 return form(bound)
-    return bound
+    return int(bound) if isinstance(bound, float) and bound.is_integer() else bound
 
 
 def _instead(value: object) -> str:

@@ -8,13 +8,24 @@ from ipaddress import ip_address, ip_interface, ip_network
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Discriminator,
+    PlainSerializer,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+)
 
 from probe.config.model import Network
+from thresholds.calendar import named_zone
+from thresholds.hours import parse_hours
 
 _M_OF_N = re.compile(r"(\d{1,3})(?:\s+of\s+(\d{1,3}))?")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_RATIO = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _WIDEST = 100  # runs that a decision may look back on
 _TAKEN = ("check", "service", "owner", "type", "level")  # routes match by these
 
@@ -116,6 +127,43 @@ def parse_label(value: object) -> str:
     return value
 
 
+def parse_ratio(value: object) -> float:
+    """`99.9%` as 0.999. A bare number is refused: 0.5 may be meant as a half or as half a percent."""
+    if isinstance(value, str) and (match := _RATIO.fullmatch(value.strip())) and float(match[1]) <= 100:
+        return round(float(match[1]) / 100, 12)
+    raise ValueError("wants a percentage, as in 10% or 99.9%")
+
+
+def format_ratio(value: float) -> str:
+    """`10%`, `99.95%`."""
+    return f"{value * 100:.10f}".rstrip("0").rstrip(".") + "%"
+
+
+def parse_zone(value: object) -> str:
+    """The name of a time zone: `Australia/Sydney`, `UTC`."""
+    text = value if isinstance(value, str) else ""
+    named_zone(text)
+    return text
+
+
+def parse_opening(value: object) -> str:
+    """Hours of the week as they are written. A zone that they do not name is not known here yet."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not text:
+        raise ValueError("wants hours of the week, as in Mon-Fri 08:00-20:00 Australia/Sydney")
+    parse_hours(text, "UTC")
+    return text
+
+
+def names_zone(opening: str) -> bool:
+    """Whether hours that are valid say themselves whose clock they are of."""
+    try:
+        parse_hours(opening)
+    except ValueError:
+        return False
+    return True
+
+
 def _text(parse: Callable[[object], Any], pattern: str, *examples: str | int) -> tuple[Any, Any]:
     kind = ["string", "integer"] if any(isinstance(example, int) for example in examples) else "string"
     schema = {"type": kind, "examples": list(examples)} | ({"pattern": pattern} if pattern else {})
@@ -133,12 +181,29 @@ def format_listen(value: tuple[str, int]) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+IN_WORDS, IN_DETAIL = Tag("in words"), Tag("in detail")
+
+
+def _worded(value: object) -> str:
+    return str(IN_DETAIL.tag if isinstance(value, (dict, BaseModel)) else IN_WORDS.tag)
+
+
+WORDED = Discriminator(_worded)  # of a word and a mapping, so that a mistake is told of the one that was written
+
 MOfN = Annotated[
     tuple[int, int], *_text(parse_m_of_n, r"^[0-9]+(\s+of\s+[0-9]+)?$", "2 of 3", 3), PlainSerializer(format_m_of_n)
 ]
 Listen = Annotated[
     tuple[str, int], *_text(parse_listen, r":[0-9]+$", "127.0.0.1:8080", "[::1]:8080"), PlainSerializer(format_listen)
 ]
+Ratio = Annotated[
+    float,
+    BeforeValidator(parse_ratio),  # so that bounds hold for what it gives
+    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$", "examples": ["10%", "99.9%"]}),
+    PlainSerializer(format_ratio),
+]
+Zone = Annotated[str, *_text(parse_zone, "", "UTC", "Europe/Madrid")]
+Opening = Annotated[str, *_text(parse_opening, "", "Mon-Fri 08:00-20:00 Australia/Sydney", "daily 06:00-22:00")]
 IPRange = Annotated[Network, *_text(parse_network, "", "10.0.0.0/8", "fd00::/8")]
 StoreAddress = Annotated[str, *_text(parse_store, "^sqlite:.+", "sqlite:probe.db")]
 WebAddress = Annotated[str, *_text(parse_web_address, "^https?://", "https://probe.example")]

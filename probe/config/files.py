@@ -1,4 +1,4 @@
-"""Files that checks and receivers name: a relative path starts at the folder of the file that names it."""
+"""Files that a configuration names: a relative path starts at the folder of the file that names it."""
 
 from __future__ import annotations
 
@@ -40,3 +40,25 @@ def _changed(section: Mapping[str, Any], keys: Sequence[str], folder: Callable[[
 def _path(value: str, folder: Path) -> str:
     found = str(folder.absolute() / value)
     return Filled.of(value.raw, [(found, True)]) if isinstance(value, Filled) else found
+
+
+class FileError(Exception):
+    """A file that cannot be read, and why. The message names it as it was written."""
+
+
+def read_text(path: Path, name: str, largest: int) -> str:
+    """The text of a file of at most so many bytes. Raises FileError; a pipe would keep us waiting, and is none."""
+    try:
+        if not path.is_file():
+            raise FileError(f"file {name} {'is no regular file' if path.exists() else 'does not exist'}")
+        with path.open("rb") as file:
+            content = file.read(largest + 1)
+        if len(content) > largest:
+            raise FileError(f"file {name} is larger than {largest >> 20} MiB")
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise FileError(f"file {name} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise FileError(f"file {name} is not UTF-8 text") from None
+    except ValueError:
+        raise FileError(f"{name!r} is no name of a file") from None

@@ -9,11 +9,13 @@ from pathlib import Path
 from probe.config.document import Budget, UnreadableError, read_table
 from probe.config.problems import Place, Report, dotted, suggestion
 from probe.config.secrets import Secrets
+from probe.config.sections import Settings
 from probe.config.tree import Series, Table, place_of
 
 MOST_FILES = 10_000
 # What order decides (routes) or what is one for the whole program stands in the main file only.
-_SHARED = ("include", "services", "checks", "alerts")
+_NAMED = ("services", "checks", "maintenance")
+_SHARED = ("include", *_NAMED, "alerts")
 
 
 def gather(path: Path, secrets: Secrets, report: Report) -> Table | None:
@@ -85,9 +87,10 @@ class _Gathering:
         for part in self.parts:
             for key in part:
                 if key not in _SHARED:
-                    hint = suggestion(key, _SHARED, "keys of an included file")
+                    of_main = key in Settings.model_fields
+                    hint = "write it in the main file" if of_main else suggestion(key, _SHARED, "keys here")
                     self.report.error(part.place_of(key), key, "does not belong in an included file", hint)
-            for section in ("services", "checks"):
+            for section in _NAMED:
                 self._merge(main, part, (section,))
             self._merge_alerts(main, part)
         return main

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from probe.config.limits import AnyThreshold
 from probe.config.sections import Inherited
-from thresholds.base import Policy, Threshold
+from thresholds.base import BaselineThreshold, Policy, Threshold, WindowThreshold
+from thresholds.hours import Hours, parse_hours
 
 _RETRY_AFTER = 2.0  # s, unless it is given
 _GAP = 600.0  # s without a run, beyond the runs that count together, after which the ones before are forgotten
 _BUILT_IN = Inherited()
 _policy = lru_cache(maxsize=4096)(Policy)  # equal ones are one: thousands of checks have few
+_opening = lru_cache(maxsize=1024)(parse_hours)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class Effective:
     retries: int
     retry_after: float
     policy: Policy
+    zone: str
+    hours: Hours | None
     labels: dict[str, str]
     owner: str
     runbook: str
@@ -34,7 +39,7 @@ def settle(layers: Sequence[Inherited]) -> Effective:
     """The layers, nearest first, as one."""
     written: dict[str, int] = {}
     labels: dict[str, str] = {}
-    thresholds: dict[str, Threshold] = {}
+    thresholds: dict[str, AnyThreshold] = {}
     for index in range(len(layers) - 1, -1, -1):
         layer = layers[index]
         written |= dict.fromkeys(layer.model_fields_set, index)
@@ -50,12 +55,25 @@ def settle(layers: Sequence[Inherited]) -> Effective:
     after = confirm.after if "after" in confirm.model_fields_set else min(_RETRY_AFTER, every / 4)
     down_after, up_after = said("down_after").down_after, said("up_after").up_after
     memory = max(down_after[1], up_after) * every + _GAP
+    flap, zone, hours = said("flap").flap, said("zone").zone, said("hours").hours
+    all_ = thresholds.values()
+    policy = _policy(
+        tuple(one for one in all_ if isinstance(one, Threshold)),
+        down_after,
+        up_after,
+        memory,
+        tuple(one for one in all_ if isinstance(one, WindowThreshold)),
+        tuple(replace(one, zone=zone) for one in all_ if isinstance(one, BaselineThreshold)),
+        None if flap == "off" else (flap.ends * 100, flap.begins * 100),
+    )
     return Effective(
         every=every,
         timeout=timeout,
         retries=confirm.retries,
         retry_after=after,
-        policy=_policy(tuple(thresholds.values()), down_after, up_after, memory),
+        policy=policy,
+        zone=zone,
+        hours=_opening(hours, zone) if hours else None,
         labels=labels,
         owner=said("owner").owner,
         runbook=said("runbook").runbook or "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -14,33 +14,40 @@ from urllib.parse import quote_plus
 from pydantic import BaseModel, SecretStr
 
 from checks.core.policy import DEFAULT_DENY
-from checks.core.redact import Redactor
+from checks.core.redact import Redactor, credentials
+from probe.clock import SystemClock
 from probe.config.advice import advise
 from probe.config.alerts import Alerts, read_alerts
+from probe.config.doubts import doubt
 from probe.config.faults import Faults
+from probe.config.idle import doubt_upkeep
 from probe.config.include import gather
-from probe.config.model import Config, NetworkSettings, Planned, Retention
+from probe.config.model import Config, NetworkSettings, Planned, Retention, ServicePlan
 from probe.config.plan import Planner
 from probe.config.problems import ConfigError, Report, told
 from probe.config.schema import document_model
 from probe.config.secrets import Secrets
-from probe.config.sections import NetworkSection, Service, Settings
+from probe.config.sections import NetworkSection, RetentionSection, Service, Settings
+from probe.config.services import plan_services
 from probe.config.tree import Table
+from probe.config.upkeep import Upkeep, read_maintenance
 
 # Read by themselves, so that a mistake in one leaves the others to be looked at.
-_APART = ("include", "services", "checks", "alerts")
+_APART = ("include", "services", "checks", "maintenance", "alerts")
 _USERS = ("username", "client_id")  # whose secret it is that stands beside them
 
 
-def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
+def load(path: Path, environment: Mapping[str, str] | None = None, now_ms: int | None = None) -> Config:
     """The configuration in a file and those that it includes. Raises ConfigError with every problem.
 
-    `environment` is what `${env:NAME}` is looked up in; the process's own by default.
+    `environment` is what `${env:NAME}` is looked up in; the process's own by default. `now_ms`, the machine's unless
+    given, tells what of maintenance is over.
     """
     secrets, report = Secrets(environment), Report()
     with _without_collection():
         root = gather(path, secrets, report)
-        config = _Reading(path, root, secrets, report).config() if root is not None else None
+        now_ms = SystemClock().now_ms() if now_ms is None else now_ms
+        config = _Reading(path, root, secrets, report, now_ms).config() if root is not None else None
     if report.errors or config is None:
         raise ConfigError(told(list(report.errors), Redactor(secrets.values), str(path)))
     return config
@@ -61,11 +68,12 @@ def _without_collection() -> Iterator[None]:
 class _Reading:
     """One configuration on its way from the merged document to a Config."""
 
-    def __init__(self, path: Path, root: Table, secrets: Secrets, report: Report) -> None:
+    def __init__(self, path: Path, root: Table, secrets: Secrets, report: Report, now_ms: int) -> None:
         self._path = path
         self._root = root
         self._secrets = secrets
         self._report = report
+        self._now_ms = now_ms
         self._faults = Faults(root, report, document_model)
 
     def config(self) -> Config | None:
@@ -76,12 +84,17 @@ class _Reading:
         known = list(section) if isinstance(section, Table) else []
         planner = Planner(self._faults, settings.defaults, services, known)
         self._checks(planner)
+        plans = plan_services(self._faults, planner)
+        zone = settings.defaults.zone if "zone" in settings.defaults.model_fields_set else None
+        upkeep = read_maintenance(self._root.get("maintenance"), zone, self._faults)
         alerts = read_alerts(self._root.get("alerts"), known, self._faults)
         network = _network(settings.network)
         advise(self._faults, settings, network, planner, alerts)
+        doubt(self._faults, planner, plans, settings.retention, self._now_ms)
+        doubt_upkeep(self._faults, upkeep, planner.checks.values(), self._now_ms)
         if self._report.errors:
             return None
-        return self._made(settings, network, planner.checks, alerts)
+        return self._made(settings, network, planner.checks, plans, upkeep, alerts)
 
     def _settings(self) -> Settings:
         own = {key: value for key, value in self._root.items() if key not in _APART}
@@ -111,7 +124,13 @@ class _Reading:
             self._faults.error(("checks",), "wants a mapping, a name for each check", "write {shop/home: {...}}")
 
     def _made(
-        self, settings: Settings, network: NetworkSettings, checks: Mapping[str, Planned], alerts: Alerts
+        self,
+        settings: Settings,
+        network: NetworkSettings,
+        checks: Mapping[str, Planned],
+        services: Mapping[str, ServicePlan],
+        upkeep: Sequence[Upkeep],
+        alerts: Alerts,
     ) -> Config:
         host, port = settings.listen
         hidden = {*self._secrets.values, *_hidden(alerts.receivers.values())}
@@ -128,8 +147,10 @@ class _Reading:
             port=port,
             store=f"sqlite:{self._path.absolute().parent / settings.store.removeprefix('sqlite:')}",
             checks=checks,
+            services=services,
+            maintenance=tuple(one.window for one in upkeep),
             network=network,
-            retention=Retention(settings.retention.age, settings.retention.size),
+            retention=_retention(settings.retention),
             receivers=alerts.receivers,
             routes=tuple(route for _, route in alerts.routes),
             url=settings.url or "",
@@ -138,6 +159,10 @@ class _Reading:
             secrets=frozenset(hidden),
             warnings=tuple(str(warning) for warning in warnings),
         )
+
+
+def _retention(section: RetentionSection) -> Retention:
+    return Retention(section.age, section.size, section.five_minutes, section.hours)
 
 
 def _network(section: NetworkSection) -> NetworkSettings:
@@ -164,9 +189,15 @@ def _hidden(values: Iterable[object]) -> Iterator[str]:
 
 
 def _hidden_in(model: BaseModel) -> Iterable[str]:
-    """Every SecretStr in a model, and what it looks like on the way; most have none."""
+    """Every SecretStr in a model, what it looks like on the way, and credentials in its headers; most have none."""
     there = [value for name in _holders(type(model)) if (value := getattr(model, name)) is not None]
-    return (*_hidden(there), *_paired(model, there)) if there else ()
+    headers = getattr(model, "headers", None)
+    worn = credentials({name: _plain(value) for name, value in headers.items()}) if headers else ()
+    return (*_hidden(there), *_paired(model, there), *worn) if there or headers else ()
+
+
+def _plain(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _paired(model: BaseModel, there: Iterable[object]) -> Iterator[str]:

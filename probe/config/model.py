@@ -11,6 +11,10 @@ from checks.core.base import CheckSpec
 from exporters.base import Notifier
 from exporters.route import Route
 from thresholds.base import Policy
+from thresholds.composite import Rule
+from thresholds.hours import Hours
+from thresholds.maintenance import Window
+from thresholds.slo import Objective
 
 Network = IPv4Network | IPv6Network
 
@@ -26,6 +30,9 @@ class Planned:
     owner: str = ""
     runbook: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    zone: str = "UTC"
+    hours: Hours | None = None  # None: always
+    objectives: tuple[Objective, ...] = ()  # of this check alone
 
     @property
     def name(self) -> str:
@@ -33,6 +40,25 @@ class Planned:
 
     def __repr__(self) -> str:
         return f"Planned({self.name!r})"  # an address or a label may hold a secret
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ServicePlan:
+    """One service: which checks make it and how, when it is to be there, and what it promises."""
+
+    name: str
+    rule: Rule = field(default_factory=Rule)
+    members: tuple[str, ...] = ()  # its checks by name, in the order of the rule's weights
+    hours: Hours | None = None  # None: always
+    zone: str = "UTC"
+    objectives: tuple[Objective, ...] = ()
+    owner: str = ""
+    runbook: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    every: float = 0.0  # s: the longest interval of its checks; 0 without any
+
+    def __repr__(self) -> str:
+        return f"ServicePlan({self.name!r}, {len(self.members)} checks)"  # a label may hold a secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +74,12 @@ class NetworkSettings:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long and how much raw history is kept."""
+    """How long and how much history is kept."""
 
-    age: float = 14 * 86400.0  # s
+    age: float = 14 * 86400.0  # s that results are kept
     size: int = 4 << 30  # bytes of the database file
+    five_minutes: float = 90 * 86400.0  # s that buckets of five minutes are kept
+    hours: float = 730 * 86400.0  # s that buckets of an hour are; those of days stay
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -68,6 +96,8 @@ class Config:
     retention: Retention = field(default_factory=Retention)
     receivers: Mapping[str, Notifier] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()
+    services: Mapping[str, ServicePlan] = field(default_factory=dict)
+    maintenance: tuple[Window, ...] = ()
     url: str = ""  # where people reach the pages, for links in alerts; no trailing slash
     workers: int | None = None  # probing processes; 0: inside the service; None: as many as the checks want
     token: str = ""  # protects what changes something; "" when none is set

@@ -19,9 +19,11 @@ from probe.config.faults import Faults
 from probe.config.files import rooted
 from probe.config.inherit import Effective, settle
 from probe.config.model import Planned
+from probe.config.objectives import promised
 from probe.config.problems import nearest, suggestion
 from probe.config.sections import CheckSection, Defaults, Inherited, Labels, Service
 from probe.config.tree import Path, Table, folder_of, missing, place_of
+from thresholds.slo import Objective
 
 # Names stand in addresses, in metrics and on pages: no blank, and nothing that an address would have to escape.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
@@ -63,6 +65,7 @@ class Common:
     said: CheckSection
     above: tuple[Layer, ...]  # nearest first
     effective: Effective
+    objectives: tuple[Objective, ...]
 
 
 _Read = tuple[Any, Common, dict[str, str]]  # the check, and labels that are not among what is common
@@ -163,7 +166,18 @@ class Planner:
         effective = common.effective
         spec = CheckSpec(name, check, effective.every, effective.timeout, effective.retries, effective.retry_after)
         labels = effective.labels | labels if labels else effective.labels
-        self.checks[name] = Planned(spec, effective.policy, type_, service, effective.owner, effective.runbook, labels)
+        self.checks[name] = Planned(
+            spec,
+            effective.policy,
+            type_,
+            service,
+            effective.owner,
+            effective.runbook,
+            labels,
+            effective.zone,
+            effective.hours,
+            common.objectives,
+        )
         self.origins[name] = Origin(path, common)
 
     def _good(self, body: Mapping[str, Any], type_: str | None, service: str | None) -> _Read | None:
@@ -221,4 +235,5 @@ class Planner:
         above: tuple[Layer, ...] = (Layer(("defaults",), self.defaults),)
         if service:
             above = (Layer(("services", service), self.services[service]), *above)
-        return Common(section, above, settle([section, *(layer.said for layer in above)]))
+        effective = settle([section, *(layer.said for layer in above)])
+        return Common(section, above, effective, promised(section.slo, effective.zone))

@@ -11,6 +11,7 @@ from checks.core.units import Duration, format_duration
 from probe.config.alerts import kinds_by_name, receiver_model
 from probe.config.plan import check_model, types_by_name
 from probe.config.sections import RouteSection, Section, Service, Settings
+from probe.config.upkeep import MaintenanceSection
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DURATION = TypeAdapter(Duration).json_schema()["pattern"]
@@ -39,8 +40,8 @@ def document_model() -> type[BaseModel]:
             list[str],
             Field(
                 [],
-                description="Files, or patterns as in `checks.d/*.yml`, whose services, checks and receivers "
-                "are added.",
+                description="Files, or patterns as in `checks.d/*.yml`, whose services, checks, maintenance and "
+                "receivers are added.",
             ),
         ),
         services=(
@@ -48,6 +49,10 @@ def document_model() -> type[BaseModel]:
             Field({}, description="What checks have in common, by the name of the service."),
         ),
         checks=(dict[str, check], Field({}, description="Checks by name, as in `shop/home`.")),  # type: ignore[valid-type]
+        maintenance=(
+            dict[str, MaintenanceSection],
+            Field({}, description="Planned work by name: when it is, what it covers, and what follows from it."),
+        ),
         alerts=(alerts, Field(alerts(), description="Receivers of alerts, and the routes that lead to them.")),
     )
 

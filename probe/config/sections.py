@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import socket
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from checks.core.units import Duration, Rate, Size
-from probe.config.fields import IPRange, LabelName, Listen, MOfN, Resolver, StoreAddress, WebAddress
+from probe.config.fields import (
+    IN_DETAIL,
+    IN_WORDS,
+    WORDED,
+    IPRange,
+    LabelName,
+    Listen,
+    MOfN,
+    Opening,
+    Ratio,
+    Resolver,
+    StoreAddress,
+    WebAddress,
+    Zone,
+)
 from probe.config.limits import Thresholds
+from probe.config.objectives import Objectives
+from probe.config.rules import Stated, UpWhen
+from thresholds.composite import Rule
 
 Label = Annotated[str, StringConstraints(max_length=200)]
 Labels = dict[LabelName, Label]
@@ -33,6 +50,19 @@ class Confirm(Section):
         description="How long to wait before a repetition. Unless it is given: 2s, or a quarter of `every` "
         "where that is less.",
     )
+
+
+class Flap(Section):
+    """A check flaps from `begins` on until `ends`: the weighted share of changes among its last 21 runs."""
+
+    begins: Ratio = Field(0.4, gt=0, json_schema_extra={"default": "40%"}, description="From this share on it flaps.")
+    ends: Ratio = Field(0.2, ge=0, json_schema_extra={"default": "20%"}, description="At this share it flaps no more.")
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.ends >= self.begins:
+            raise ValueError("flapping must end at a smaller share than it begins at")
+        return self
 
 
 class Inherited(Section):
@@ -59,6 +89,18 @@ class Inherited(Section):
         description="Limits by metric: `total`, a phase (dns, connect, tls, ttfb, transfer), or a numeric fact "
         "(tls.days_left). Added to those that are inherited; the same metric is replaced.",
     )
+    flap: Annotated[Annotated[Literal["off"], IN_WORDS] | Annotated[Flap, IN_DETAIL], WORDED] = Field(
+        Flap(),
+        description="When a level that comes and goes is one incident instead of many; `off` tells of each.",
+    )
+    zone: Zone = Field(
+        "UTC", description="Whose hours and days count for it: of baselines, service hours and calendar windows."
+    )
+    hours: Opening | None = Field(
+        None,
+        description="Service hours, as in `Mon-Fri 08:00-20:00 Australia/Sydney`: availability and objectives are "
+        "about these. In `zone` where none is named; `daily` is always, as it is without this key.",
+    )
     labels: Labels = Field(
         {},
         description="For metrics and for alert routes. Added to those that are inherited; the same name is replaced.",
@@ -74,7 +116,15 @@ class Defaults(Inherited):
 
 
 class Service(Inherited):
-    """What the checks of one service have in common."""
+    """What the checks of one service have in common, and how they make the service."""
+
+    up_when: UpWhen = Field(
+        Stated(Rule()),
+        json_schema_extra={"default": "all"},
+        description="When the service is up: `all` of its checks are, `any` is, `2 of 3` are, or enough of their "
+        "weight is: `{weights: {shop/home: 3}, need: 60%}`.",
+    )
+    slo: Objectives = Field([], description="What the service promises. Checks do not inherit it.")
 
 
 class CheckSection(Inherited):
@@ -87,17 +137,29 @@ class CheckSection(Inherited):
         "header: `{from: stores.csv}`. Several variables are combined. `{city}` is filled in wherever it "
         "stands in the check; `{{` is a literal brace.",
     )
+    slo: Objectives = Field([], description="What is promised of this check alone.")
 
 
 class RetentionSection(Section):
-    """How much raw history is kept; whichever limit is met first."""
+    """How much history is kept; whichever limit is met first."""
 
     age: Duration = Field(14 * 86400.0, ge=3600, description="Results older than this are deleted.")
+    five_minutes: Duration = Field(
+        90 * 86400.0,
+        ge=86400,
+        description="What five minutes of results came to is deleted once it is older than this.",
+    )
+    hours: Duration = Field(
+        730 * 86400.0,
+        ge=2 * 86400,
+        description="What an hour of results came to is deleted once it is older than this; what days came to stays.",
+    )
     size: Size = Field(
         4 << 30,
         ge=1 << 20,
         json_schema_extra={"default": "4GiB"},
-        description="The oldest results are deleted while the database is larger than this.",
+        description="While the database is larger than this, `age`, `five_minutes` and `hours` are shortened, all in "
+        "proportion: the oldest goes.",
     )
 
 
@@ -144,7 +206,7 @@ class Settings(Section):
     store: StoreAddress = Field(
         "sqlite:probe.db", description="Where results are kept. A relative path starts at the folder of this file."
     )
-    retention: RetentionSection = Field(RetentionSection(), description="How much raw history is kept.")
+    retention: RetentionSection = Field(RetentionSection(), description="How much history is kept.")
     workers: Literal["auto"] | Annotated[int, Field(ge=0, le=64)] = Field(
         "auto",
         description="Processes that do nothing but probe; 0 probes inside the service. `auto` takes none for a few "

@@ -11,6 +11,14 @@ from probe.config import json_schema, load
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCS / "config.md").read_text()
 BLOCKS = re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.DOTALL)
+RELEASES = """BEGIN:VCALENDAR
+BEGIN:VEVENT
+DTSTART;TZID=Europe/Berlin:20261102T220000
+DTEND;TZID=Europe/Berlin:20261102T230000
+RRULE:FREQ=WEEKLY
+END:VEVENT
+END:VCALENDAR
+"""
 CHECK = "checks: {a: {tcp: {host: a.example, port: 1}}}\n"
 ENVIRONMENT = {
     "PROBE_TOKEN": "token-of-the-service",
@@ -32,13 +40,14 @@ def whole(block: str) -> str:
         if "tcp:" not in block and "http:" not in block:
             inside += "    http: {url: https://shop.example}\n"
         return f"{match[1]}:\n  {match[2]}:\n{inside}"
-    return block if "checks:" in block else block + CHECK
+    return block if re.search(r"(?m)^checks:", block) else block + CHECK
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split("\n")[0])
 def test_every_block_of_the_documentation_loads(tmp_path, block):
     (tmp_path / "slack").write_text("https://hooks.slack.example/services/T0/B0/x\n")
     (tmp_path / "stores.csv").write_text("store,country,host\nsydney,au,sydney.shop.example\n")
+    (tmp_path / "releases.ics").write_text(RELEASES)
     path = tmp_path / "probe.yml"
     path.write_text(whole(block).replace("/run/secrets", str(tmp_path)))
     assert load(path, ENVIRONMENT).checks

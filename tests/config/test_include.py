@@ -78,7 +78,8 @@ def test_a_name_given_twice_names_both_places(desk, first, second, problem):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("instance: x", "a.yml:1:1: instance: does not belong in an included file; keys of an included file: include,"),
+        ("instance: x", "a.yml:1:1: instance: does not belong in an included file; write it in the main file"),
+        ("x: y", "a.yml:1:1: x: does not belong in an included file; keys here: include, services, checks,"),
         ("defaults: {}", "a.yml:1:1: defaults: does not belong in an included file"),
         ("check: {}", "a.yml:1:1: check: does not belong in an included file; did you mean checks?"),
         (

@@ -2,8 +2,9 @@
 
 import pytest
 
-from probe.config.limits import Limit, LimitError, threshold
-from thresholds.base import Threshold
+from probe.config.bounds import Limit, LimitError
+from probe.config.limits import threshold
+from thresholds.base import Aggregate, BaselineThreshold, Threshold, WindowThreshold
 
 GOOD = [
     ("total", {"degraded": "800ms", "down": "5s"}, Threshold("total", 0.8, 5.0)),
@@ -20,6 +21,38 @@ GOOD = [
     ("http.bytes", {"degraded": 2000, "down": 1000, "worse": "lower"}, Threshold("http.bytes", 2000, 1000, True)),
     ("http.redirects", {"degraded": 0, "down": 1}, Threshold("http.redirects", 0, 1)),
     ("tls.days_left", {"degraded": 1, "down": 2}, Threshold("tls.days_left", 1, 2)),  # both say more than the name
+    (
+        "p95(total) over 10m",
+        {"degraded": "700ms", "down": "2s"},
+        WindowThreshold("p95(total) over 10m", Aggregate.P95, "total", 600.0, 0.7, 2.0),
+    ),
+    (
+        "mean(tls.days_left) over 1h",
+        {"degraded": 21, "down": 3, "min_samples": 2, "hysteresis": "5%"},
+        WindowThreshold(
+            "mean(tls.days_left) over 1h", Aggregate.MEAN, "tls.days_left", 3600.0, 21, 3, True, 2, 0.05, False
+        ),
+    ),
+    (
+        "failure_ratio over 30m",
+        {"degraded": "2.5%", "down": "20 %"},
+        WindowThreshold("failure_ratio over 30m", Aggregate.FAILURE_RATIO, "", 1800.0, 0.025, 0.2, timing=False),
+    ),
+    (
+        "failures over 10m",
+        {"down": 3},
+        WindowThreshold("failures over 10m", Aggregate.FAILURES, "", 600.0, None, 3.0, timing=False),
+    ),
+    (
+        "baseline(ttfb)",
+        {"degraded": "4 mad"},
+        BaselineThreshold("baseline(ttfb)", "ttfb", 4.0, 0.1, 0.3, 3600.0),
+    ),
+    (
+        "baseline( total )",
+        {"degraded": "3.5 MAD", "floor": "50ms", "floor_ratio": "20%", "bucket": "15m"},
+        BaselineThreshold("baseline( total )", "total", 3.5, 0.05, 0.2, 900.0),
+    ),
 ]
 
 BAD = [
@@ -53,9 +86,48 @@ BAD = [
     ("http.bytes", {"degraded": 2, "down": 1, "worse": "higher"}, "down must lie over degraded", "", ("worse",)),
     ("totl", {"down": "1s"}, "no run has a phase or a numeric fact", "did you mean total?", ()),
     ("conect", {"down": "1s"}, "no run has a phase or a numeric fact", "did you mean connect?", ()),
-    ("p95(total) over 10m", {"down": "1s"}, "thresholds on windows are not supported yet", "name one number", ()),
-    ("p99(ttfb)", {"down": "1s"}, "thresholds on windows are not supported yet", "", ()),
-    ("total over 5m", {"down": "1s"}, "thresholds on windows are not supported yet", "", ()),
+    ("p99(ttfb)", {"down": "1s"}, "neither a window nor a baseline", "write p95(total) over 10m", ()),
+    ("total over 5m", {"down": "1s"}, "no window has a total", "windows: p50, p75", ()),
+    ("p98(total) over 5m", {"down": "1s"}, "no window has a p98", "did you mean p9", ()),
+    ("p95 over 5m", {"down": "1s"}, "p95 of what", "name a metric, as in p95(total) over 5m", ()),
+    ("p95() over 5m", {"down": "1s"}, "p95 of what", "", ()),
+    ("p95(totl) over 5m", {"down": "1s"}, "no run has a phase or a numeric fact totl", "did you mean total?", ()),
+    ("p95(total) over soon", {"down": "1s"}, "'soon' is no duration", "", ()),
+    ("p95(total) over 8d", {"down": "1s"}, "a window is from 1s to 7d long", "", ()),
+    ("p95(total) over 5m", {"down": 1}, "a time without its unit", "write 1ms or 1s", ("down",)),
+    ("p95(total) over 5m", {"down": "1s", "floor": "1s"}, "floor says nothing of a window", "", ("floor",)),
+    (
+        "total",
+        {"down": "1s", "min_samples": 3},
+        "min_samples says nothing of one run",
+        "leave it out",
+        ("min_samples",),
+    ),
+    ("failures(total) over 5m", {"down": 3}, "failures counts runs", "write failures over 5m", ()),
+    ("failures over 5m", {"down": 0}, "wants a number of failed runs", "", ("down",)),
+    ("failures over 5m", {"down": "3"}, "wants a number of failed runs", "", ("down",)),
+    ("failures over 5m", {"degraded": 3, "down": 2}, "fewer failures would be worse", "down is the larger", ()),
+    ("failure_ratio over 5m", {"down": 0.2}, "a share without its sign", "write 20%", ("down",)),
+    ("failure_ratio over 5m", {"down": "120%"}, "wants a percentage", "", ("down",)),
+    (
+        "baseline(ttfb)",
+        {"degraded": "400ms"},
+        "wants a number of median absolute",
+        "write degraded: 4 mad",
+        ("degraded",),
+    ),
+    ("baseline(ttfb)", {"degraded": "0 mad"}, "wants a number of median absolute", "", ("degraded",)),
+    ("baseline(ttfb)", {"degraded": "4 mad", "down": "9 mad"}, "what is unusual is not down", "", ("down",)),
+    ("baseline(tls.days_left)", {"degraded": "4 mad"}, "tls.days_left has no usual time", "name total or a phase", ()),
+    ("baseline(tfb)", {"degraded": "4 mad"}, "no run has a phase or a numeric fact tfb", "did you mean ttfb?", ()),
+    (
+        "baseline(ttfb)",
+        {"degraded": "4 mad", "hysteresis": "5%"},
+        "hysteresis says nothing of a baseline",
+        "",
+        ("hysteresis",),
+    ),
+    ("baseline(ttfb)", {"degraded": "4 mad", "worse": "lower"}, "a time is worse when higher", "", ("worse",)),
     ("total time", {"down": "1s"}, "no metric", "name total, a phase (ttfb), or a fact (tls.days_left)", ()),
     ("", {"down": "1s"}, "no metric", "", ()),
     ("a..b", {"down": 1}, "no metric", "", ()),

@@ -20,7 +20,7 @@ checks:
   shop/cache:
     tcp: {host: cache.example}
     thresholds:
-      p95(total) over 10m: {degraded: 700ms}
+      p95(totl) over 10m: {degraded: 700ms}
       total: {degraded: 800}
   shop/nothing: {every: 10s}
   shop/login:
@@ -37,7 +37,7 @@ def test_a_bad_file_is_told_completely_and_in_order(problems):
     assert problems(TEN) == [
         (
             "probe.yml:2:1: shards: unknown key; keys here: instance, listen, url, token, store, retention, workers, "
-            "defaults, network, include, services, checks, alerts"
+            "defaults, network, include, services, checks, maintenance, alerts"
         ),
         "probe.yml:4:10: defaults.every: 30 is no duration; write a number and its unit, as in 500ms, 30s, 5m, 2h, 7d",
         "probe.yml:6:25: services.shop.labels.tier: wants a text, not a number; put it in quotes",
@@ -45,8 +45,8 @@ def test_a_bad_file_is_told_completely_and_in_order(problems):
         "probe.yml:10:39: checks.shop/home.http.tiemout: unknown key; did you mean timeout, in checks.shop/home?",
         "probe.yml:12:10: checks.shop/cache.tcp.port: is missing",
         (
-            "probe.yml:14:28: checks.shop/cache.thresholds.p95(total) over 10m: thresholds on windows are not "
-            "supported yet; name one number of a run: total, a phase, or a fact"
+            "probe.yml:14:27: checks.shop/cache.thresholds.p95(totl) over 10m: no run has a phase or a numeric fact "
+            "totl; did you mean total?"
         ),
         "probe.yml:15:25: checks.shop/cache.thresholds.total.degraded: a time without its unit; write 800ms or 800s",
         "probe.yml:16:3: checks.shop/nothing: no check type; types: http, tcp",
@@ -103,8 +103,14 @@ def test_a_bad_file_is_told_completely_and_in_order(problems):
         ("defaults: {runbook: wiki/x}", "1:21: defaults.runbook: wants a whole address"),
         ("defaults: {http: {}}", "1:12: defaults.http: unknown key"),
         ("defaults: {service: nope}", "1:21: defaults.service: no service is called nope; there are no services"),
-        ("services: {shop: {hours: Mon-Fri}}", "1:19: services.shop.hours: unknown key; keys here: every, timeout"),
-        ("services: {shop: {slo: []}}", "1:19: services.shop.slo: unknown key"),
+        ("defaults: {slo: []}", "1:12: defaults.slo: unknown key"),
+        ("defaults: {up_when: any}", "1:12: defaults.up_when: unknown key"),
+        ("defaults: {hours: Mon-Fry}", "1:19: defaults.hours: 'Mon-Fry' is no day, month, date or time, and"),
+        ("defaults: {hours: 8}", "1:19: defaults.hours: wants hours of the week, as in Mon-Fri 08:00-20:00 Australia/"),
+        ("defaults: {zone: Sydney}", "1:18: defaults.zone: 'Sydney' is no time zone; did you mean Australia/Sydney or"),
+        ("defaults: {flap: {begins: 0.4}}", "1:27: defaults.flap.begins: wants a percentage, as in 10% or 99.9%"),
+        ("defaults: {flap: {begins: 0%}}", "1:27: defaults.flap.begins: must be more than 0%"),
+        ("defaults: {zone: localtime}", "1:18: defaults.zone: 'localtime' is no time zone"),
         # network
         ("network: {deny: [10.0.0.1/8]}", "1:18: network.deny[0]: bits beyond the prefix are set; write 10.0.0.0/8"),
         ("network: {deny: [10]}", "1:18: network.deny[0]: wants a range of addresses, as in 10.0.0.0/8"),

@@ -113,7 +113,7 @@ def test_every_key_is_described():
 def test_the_top_level_is_what_is_documented():
     assert set(SCHEMA["properties"]) == {
         "instance", "include", "listen", "url", "token", "store", "retention", "workers", "defaults", "network",
-        "services", "checks", "alerts",
+        "services", "checks", "maintenance", "alerts",
     }  # fmt: skip
     assert SCHEMA["additionalProperties"] is False
 
@@ -166,7 +166,16 @@ def test_what_is_filled_in_later_conforms(text):
         "checks: {a: {http: {url: x, family: ipv5}}}",
         "alerts: {routes: [{}]}",
         "alerts: {receivers: {a: {slack: {}}}}",
-        "services: {a: {hours: x}}",
+        "services: {a: {hors: x}}",
+        "services: {a: {hours: 5}}",
+        "services: {a: {up_when: some}}",
+        "services: {a: {up_when: {weights: {a: 0, b: heavy}}}}",
+        "services: {a: {slo: [{availability: 99.9%}]}}",
+        "services: {a: {slo: [{availability: 0.999, over: 30d}]}}",
+        "services: {a: {slo: [{latency: 95%, over: 30d}]}}",
+        "defaults: {slo: []}",
+        "maintenance: {a: {mode: stop}}",
+        "maintenance: {a: {lasts: 2}}",
         "defaults: {labels: {a: 1}}",
         "defaults: {thresholds: {total: {worse: up}}}",
         "listen: 8080",
