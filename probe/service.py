@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from checks.core.redact import Redactor
 from checks.core.result import Result
 from checks.core.units import format_duration
+from exporters.exposition import slices
 from exporters.post import open_post
 from exporters.prometheus import CheckSeries, exposition
 from probe.clock import Clock, SystemClock
@@ -29,20 +30,26 @@ from probe.config.model import Config
 from probe.engine.capacity import objection
 from probe.engine.deliver import Deliverer, Desk
 from probe.engine.hub import Hub
+from probe.engine.judgement import Judgement
 from probe.engine.metrics import OwnMetrics
 from probe.engine.notices import SELF
+from probe.engine.objectives import Account
 from probe.engine.orders import Rules
 from probe.engine.place import WORKER, Ears
 from probe.engine.probing import Probing, rules_of
 from probe.engine.process import settle
 from probe.engine.record import Recorder
+from probe.engine.records import Records
 from probe.engine.report import report
 from probe.engine.retention import Janitor
+from probe.engine.trend import Series, trend
 from probe.engine.vitals import Vitals
-from probe.store.base import Delivery, StoreError
+from probe.store.base import Announcement, Delivery, StoreError
 from probe.store.sqlite import open_store
 from probe.web.app import make_app, serve
 from thresholds.base import Level, State
+from thresholds.maintenance import Window
+from thresholds.spans import Span
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +57,7 @@ _DRAIN = 5.0  # s that each step of a shutdown may take
 _TOLD_BACK = 900_000  # ms: ends as old as this are told again to receivers that forget
 _READING = 60.0  # s for reading a configuration again
 _LOOK = 30.0  # s between two looks for checks that cannot be judged
+_AT_ONCE = 1_000  # checks looked at in one turn of the loop
 _BLIND = 300_000  # ms without a judgement that are worth an alert
 _FIXED = ("instance", "host", "port", "store")  # what a reload leaves as it is
 
@@ -67,6 +75,7 @@ class Service:
         self._store_trouble = ""
         self._reloading = asyncio.Lock()
         self._reload_wanted = asyncio.Event()
+        self._replan = asyncio.Event()  # other checks than before are paused
         self.alerts_sent = self.alerts_failed = self.runs = 0  # since the start
         self._series = CheckSeries(self._clock.now_ms)
         self.registry = CollectorRegistry()
@@ -106,7 +115,14 @@ class Service:
         self._told = await self._store.told(clock.now_ms() - _TOLD_BACK)
         self._pending = await self._store.pending()
         told = _told_by_incident((*self._told, *self._pending))
-        self.board = Hub(config, clock, self._recorder.record, self._series.record, states, told)
+        self._rules = rules_of(config)
+        self.judgement = judgement = Judgement(self._store, clock, self._replan.set)
+        await judgement.configure(config)
+        seen_ms, pasts = await self._store.last_runs(), await judgement.recall(config, {})
+        self.board = Hub(
+            config, clock, self._recorder.record, self._series.record, states, told, seen_ms=seen_ms, pasts=pasts
+        )
+        judgement.attach(self.board)
         self._probing = Probing(clock, Ears(self._ran, self.board.report, self._seen_ms))
         self._janitor = Janitor(self._store, clock, config.retention, self.own.store_size.set)
         self._observe()
@@ -119,6 +135,7 @@ class Service:
         own.watch_queue("store", lambda: len(pump), lambda: pump.dropped)
         own.watch_receivers(self._deliverer.waiting, self._clock.now_ms)
         own.watch_processes(self.vitals)
+        own.promised.accounts = lambda: self.judgement.accountant.accounts
 
     def _clear_own(self, config: Config) -> None:
         """What is right again for certain: the store is open, the configuration is read, some receivers are gone."""
@@ -152,6 +169,8 @@ class Service:
                 "retention": self._janitor.run(),
                 "reload": self._reload_when_wanted(),
                 "lookout": self._look_out(),
+                "judgement": self.judgement.run(),
+                "pauses": self._replan_when_wanted(),
             }
             running = [tasks.create_task(job, name=name) for name, job in jobs.items()]
             await asyncio.sleep(0)  # each has begun: the probers and the couriers take what comes next
@@ -191,6 +210,30 @@ class Service:
         """How the service does, as plain values."""
         return report(self.own)
 
+    def maintenance(self) -> Sequence[Window]:
+        """The maintenance of the configuration."""
+        return self.config.maintenance
+
+    def announced(self) -> Sequence[Announcement]:
+        """What people announced and is not over, and what was over lately."""
+        return self.judgement.upkeep.announced()
+
+    def accounts(self) -> Sequence[Account]:
+        """How every objective stands."""
+        return list(self.judgement.accountant.accounts.values())
+
+    async def records(self, since_ms: int) -> Records:
+        """What is known of the past from an instant on. Raises StoreError."""
+        return await self.judgement.records(self.config, since_ms)
+
+    async def trend(self, check: str, window: Span, step: int, metrics: Collection[str] | None) -> Series:
+        """A check's series. Raises StoreError, and ValueError where it is no step."""
+        return await trend(self._store, check, window, step=step, metrics=metrics)
+
+    async def announce(self, announcement: Announcement) -> None:
+        """Keep what somebody announced, and go by it. Raises StoreError."""
+        await self.judgement.announce(announcement)
+
     def reload_soon(self) -> None:
         """For signals: the reload happens in a task of its own, and says in the log what came of it."""
         self._reload_wanted.set()
@@ -218,14 +261,38 @@ class Service:
             for problem in await self.reload():
                 log.error("not reloaded: %s", problem)
 
+    async def _replan_when_wanted(self) -> None:
+        """Maintenance that pauses begins or ends: other checks are to run."""
+        while True:
+            await self._replan.wait()
+            self._replan.clear()
+            async with self._reloading:
+                await self._plan(self._rules)
+
     async def _look_out(self) -> None:
         """Say when checks are UNKNOWN for long: whoever relies on them must know that nobody looks."""
         while True:
             await self._clock.sleep(_LOOK)
-            names = self.board.unknown_since(self._clock.now_ms() - _BLIND)
+            names = await self._unjudged(self._clock.now_ms() - _BLIND)
             few = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
             reason = f"not judged for {format_duration(_BLIND / 1000)} because of trouble on our side: {few}"
             self.board.report("unjudged", Level.DEGRADED if names else Level.UP, reason if names else "")
+
+    async def _unjudged(self, at_ms: int) -> Sequence[str]:
+        """Checks that have been UNKNOWN since then, looked for in many turns of the loop: 20,000 in one take 10 ms."""
+        names: list[str] = []
+        for some in slices(list(self.board.views()), _AT_ONCE):
+            names += self.board.unknown_since(at_ms, some)
+            await asyncio.sleep(0)
+        return sorted(names)
+
+    async def _seen_again(self, config: Config) -> Mapping[str, int]:
+        """When checks were run last that a configuration brings back."""
+        if all(self.board.view(name) for name in config.checks):
+            return {}
+        with contextlib.suppress(StoreError):
+            return await self._store.last_runs()
+        return {}
 
     async def _adopt(self, config: Config) -> None:
         before = self.config
@@ -238,7 +305,10 @@ class Service:
         with contextlib.suppress(StoreError):  # then a receiver that comes back does not know what it was told before
             self._told = await self._store.told(self._clock.now_ms() - _TOLD_BACK)
         self._deliverer.configure(config.receivers, self._told)
-        self.board.configure(config)
+        with contextlib.suppress(StoreError):  # then objectives go by what is in memory, and windows begin anew
+            await self.judgement.configure(config)
+        pasts = await self.judgement.recall(config, self.board.pasts())
+        self.board.configure(config, pasts=pasts, seen_ms=await self._seen_again(config))
         self._apply(config)
         for subject in ("config", *_gone(self.board, config)):
             self.board.report(subject, Level.UP, "")
@@ -248,7 +318,9 @@ class Service:
     async def _plan(self, rules: Rules) -> None:
         if lack := objection(self.config, cores()):
             log.warning("%s", lack)
-        specs = (planned.spec for planned in self.config.checks.values())
+        paused = self.judgement.upkeep.paused()
+        specs = [planned.spec for name, planned in self.config.checks.items() if name not in paused]
+        self._rules = rules
         await self._probing.plan(specs, rules, self.config.workers)
 
     # What the terminal shows.
@@ -274,6 +346,7 @@ class Service:
 
     def _ran(self, result: Result) -> None:
         self.runs += 1
+        self.judgement.take(result)
         self.board.emit(result)
 
     def _seen_ms(self, check: str) -> int:

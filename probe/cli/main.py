@@ -5,18 +5,17 @@ from __future__ import annotations
 import gc
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from probe.config.model import Config
-
-_FILE = click.Path(path_type=Path, dir_okay=False)
-_USAGE = 2  # exit code: the command line or the configuration is wrong
+from probe.cli.loading import FILE as _FILE
+from probe.cli.loading import load as _load
+from probe.cli.upkeep import exclusion, maintenance
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -126,6 +125,66 @@ def top(url: str | None, config: Path | None, every: str, *, once: bool) -> None
     sys.exit(show(address, single=once, every=seconds))
 
 
+@main.command(short_help="Judge stored history by a changed configuration.")
+@click.option("-c", "--config", type=_FILE, required=True, help="The configuration to try.")
+@click.option("--old", type=_FILE, help="The configuration in force: its thresholds are drawn beside the new ones.")
+@click.option(
+    "--store", metavar="URL", help="The history, as in sqlite:/var/lib/probe/probe.db; the file's own unless given."
+)
+@click.option("--since", default="30d", show_default=True, help="From when: how long ago, or an instant in UTC.")
+@click.option("--until", default="now", show_default=True, help="Until when.")
+@click.option(
+    "--check", "checks", multiple=True, metavar="PATTERN", help="Only checks like this: 'shop/*'. May be repeated."
+)
+@click.option(
+    "--night", default="22:00-07:00", show_default=True, help="When alerts wake people, in the zone of each check."
+)
+@click.option("--outage", default="5m", show_default=True, help="How long an outage lasts at least to be a real one.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.option("--html", type=_FILE, help="Write a page with charts into this file.")
+def replay(config: Path, old: Path | None, as_json: bool, html: Path | None, **rest: Any) -> None:
+    """Judge stored runs again by a changed configuration, and say what would have been told.
+
+    Which of today's alerts would stay and which would vanish, which would be new, what of them is noise, and how soon
+    real outages would have been known. The database is only read; a service that uses it goes on. Exit code 1 when the
+    history cannot be read or has no runs of that time, 2 when the command line or a configuration is wrong.
+    """
+    from probe.cli.replay.command import replay as judge_again
+    from probe.cli.replay.command import wish_of
+
+    loaded, before = _load(config, quiet=as_json), _load(old, quiet=True) if old else None
+    try:
+        wish = wish_of(loaded, as_json=as_json, html=html, now_ms=round(time.time() * 1000), **rest)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    sys.exit(judge_again(loaded, wish, before))
+
+
+@main.command(short_help="Propose thresholds for a check from its history.")
+@click.argument("check")
+@click.option("-c", "--config", type=_FILE, required=True, help="The configuration with the check.")
+@click.option("--metric", default="total", show_default=True, help="The latency: total, or a phase as in ttfb.")
+@click.option("--alarms", default="1/week", show_default=True, help="How many false alarms are all right: 2/month.")
+@click.option("--since", default="30d", show_default=True, help="From when on: how long ago, or an instant in UTC.")
+@click.option("--store", metavar="URL", help="The history, as in sqlite:/path/probe.db; the file's own unless given.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def tune(config: Path, check: str, as_json: bool, **rest: Any) -> None:
+    """Propose a threshold on a latency of CHECK from its stored runs, for a wanted rate of false alarms.
+
+    Shows how many alerts a week each candidate would make, how many of them false, and how soon outages and slow times
+    would be known; then the lines to paste. The database is only read. Exit code 1 when the history cannot be read or
+    says too little, 2 when the command line or CONFIG is wrong.
+    """
+    from probe.cli.tune import command
+
+    loaded = _load(config, quiet=as_json)
+    try:
+        code = command(loaded, check, as_json=as_json, now_ms=round(time.time() * 1000), **rest)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    sys.exit(code)
+
+
 @main.command(short_help="Probe one part of the checks; results are lines of JSON.")
 @click.option("-c", "--config", type=_FILE, required=True, help="The configuration with the checks.")
 @click.option("--shard", default="1/1", show_default=True, help="Which part: 2/8 is the second of eight.")
@@ -143,6 +202,69 @@ def worker(config: Path, shard: str) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--shard") from None
     probe(_load(config), part)
+
+
+@main.command(short_help="Availability, outages, objectives and series from the history.")
+@click.argument("what", type=click.Choice(["availability", "outages", "measures", "objectives", "series"]))
+@click.argument("name", required=False, default="", metavar="[SERVICE-or-CHECK]")
+@click.option("-c", "--config", type=_FILE, required=True, help="The configuration of the service.")
+@click.option(
+    "--since", default="30d", show_default=True, help="A length of time ago, an instant, month or last-month."
+)
+@click.option("--until", default="", help="Until when; now unless given.")
+@click.option("--step", default="", help="Of a series: 5m, 1h, 1d; chosen by the length of time unless given.")
+@click.option("--metric", multiple=True, default=("total",), help="Of a series: total, a phase, or all.")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option("--store", metavar="URL", help="The history, as in sqlite:/path/probe.db; the file's own unless given.")
+def query(config: Path, form: str, store: str | None, metric: tuple[str, ...], **rest: str) -> None:
+    """Say what was: availability with its bounds, outages, mean times (MTTF, MTTR, ...), objectives, series of a check.
+
+    Of one service or check, or of all services. The database is only read; a service that uses it goes on. Exit code 1
+    when the history cannot be read, 2 when the question makes no sense.
+    """
+    import asyncio
+
+    from probe.cli.query import Asked, ask, show
+    from probe.store.base import StoreError
+
+    loaded = _load(config, quiet=form != "table")
+    try:
+        found = asyncio.run(ask(loaded, store or loaded.store, Asked(metrics=metric, **rest)))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except StoreError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    show(found, form)
+
+
+@main.command(short_help="Print objectives as rules for Prometheus.")
+@click.option("-c", "--config", type=_FILE, required=True, help="The configuration with the objectives.")
+@click.option("--interval", default="15s", show_default=True, help="How often Prometheus scrapes Probe.")
+def rules(config: Path, interval: str) -> None:
+    """Print the objectives of CONFIG as recording and alerting rules for Prometheus.
+
+    They alert when Probe itself would: `probe rules -c probe.yml > probe-slo.yml`. Exit code 1 where there are none.
+    """
+    import yaml
+
+    from checks.core.units import parse_duration
+    from probe.engine.objectives import promises
+    from probe.engine.rules import rules_file
+
+    loaded = _load(config)
+    try:
+        seconds = parse_duration(interval)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--interval") from None
+    if not (found := list(promises(loaded))):
+        click.echo(f"{config}: no service and no check has an slo", err=True)
+        sys.exit(1)
+    click.echo(yaml.safe_dump(rules_file(found, seconds), sort_keys=False, width=1000), nl=False)
+
+
+main.add_command(maintenance)
+main.add_command(exclusion)
 
 
 @main.command(short_help="Print the JSON Schema of the configuration.")
@@ -172,21 +294,3 @@ def _no_garbage() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
-
-
-def _load(path: Path, *, quiet: bool = False) -> Config:
-    """The configuration, its warnings printed; all its problems and the end of the program otherwise."""
-    from probe.config import ConfigError, load
-
-    try:
-        config = load(path)
-    except ConfigError as error:
-        for problem in error.problems:
-            click.echo(str(problem), err=True)
-        count = len(error.problems)
-        click.secho(f"{path}: {count} problem{'s' if count != 1 else ''}; not valid", fg="red", err=True)
-        sys.exit(_USAGE)
-    if not quiet:
-        for warning in config.warnings:
-            click.echo(f"{warning}", err=True)
-    return config

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from struct import Struct
 
 from checks.core.redact import Redactor
@@ -11,10 +12,13 @@ from exporters.base import Notice, NoticeKind
 from exporters.route import receivers
 from probe.clock import Clock
 from probe.config.model import Config, Planned
-from probe.engine.notices import SELF, make_notice, routing_labels
+from probe.engine.notices import OURSELVES, SELF, About, make_notice, routing_labels
 from probe.store.base import Entry
 from thresholds.base import Event, Level, State, Transition, Verdict
+from thresholds.past import Past
 from thresholds.policy import judge
+from thresholds.spans import Span
+from thresholds.timeline import covered_until, gap_between
 
 _HISTORY = 40  # runs that a sparkline shows
 _RUN = Struct("<Bf")  # one of them: its level and how long it took, in s
@@ -24,17 +28,27 @@ _NEW = State()
 class Watch:
     """One check as it stands: what the pages show of it."""
 
-    __slots__ = ("_runs", "last", "planned", "state")
+    __slots__ = ("_runs", "last", "past", "planned", "seen_ms", "state")
 
-    def __init__(self, planned: Planned, state: State) -> None:
+    def __init__(self, planned: Planned, state: State, seen_ms: int = 0) -> None:
         self.planned = planned
         self.state = state
         self.last: Verdict | None = None
+        self.past: Past | None = None
+        self.seen_ms = seen_ms  # Unix ms from which on the next run is waited for; 0: there was none
         self._runs = b""  # a text of bytes is the smallest thing that holds them, and copied in no time
 
     @property
     def history(self) -> Sequence[tuple[Level, float]]:
         return [(Level(level), duration) for level, duration in _RUN.iter_unpack(self._runs)]
+
+    def gap(self, result: Result) -> Span | None:
+        """The time before a run in which there should have been one; from now on the next is waited for."""
+        every = self.planned.spec.every
+        gap = gap_between(self.seen_ms, every, result.at_ms) if self.seen_ms else None
+        # What a run takes beyond its interval is no gap: the target kept us busy.
+        self.seen_ms = result.at_ms + max(0, round((result.duration - every) * 1000))
+        return gap
 
     def take(self, verdict: Verdict) -> None:
         self.state = verdict.state
@@ -58,6 +72,9 @@ class Hub:
         export: Callable[[Sequence[Verdict]], None],
         states: Mapping[str, State],
         told: Mapping[str, Collection[str]],
+        *,
+        seen_ms: Mapping[str, int] | None = None,
+        pasts: Mapping[str, Past] | None = None,
     ) -> None:
         self._clock = clock
         self._record = record
@@ -66,7 +83,10 @@ class Hub:
         self._own = {name: state for name, state in states.items() if name.startswith(SELF)}
         self._watches: dict[str, Watch] = {}
         self._config = config
-        self.configure(config, states)
+        self.muted: Callable[[str, int], bool] = lambda _check, _at_ms: False
+        self.moved: Callable[[Transition], None] = lambda _transition: None  # hears every transition
+        self.unseen: Callable[[str, Span], None] = lambda _check, _gap: None  # hears every gap
+        self.configure(config, states, pasts=pasts, seen_ms=seen_ms)
 
     def views(self) -> Collection[Watch]:
         return self._watches.values()
@@ -74,17 +94,36 @@ class Hub:
     def view(self, name: str) -> Watch | None:
         return self._watches.get(name)
 
-    def configure(self, config: Config, states: Mapping[str, State] | None = None) -> None:
+    def covered(self, name: str) -> int:
+        """Until when, in Unix ms, the last run of a check speaks for it; 0 where none does."""
+        watch = self._watches.get(name)
+        return covered_until(watch.seen_ms, watch.planned.spec.every) if watch is not None and watch.seen_ms else 0
+
+    def pasts(self) -> Mapping[str, Past]:
+        """What windows and baselines look back on, by check."""
+        return {name: watch.past for name, watch in self._watches.items() if watch.past is not None}
+
+    def configure(
+        self,
+        config: Config,
+        states: Mapping[str, State] | None = None,
+        *,
+        pasts: Mapping[str, Past] | None = None,
+        seen_ms: Mapping[str, int] | None = None,
+    ) -> None:
         """Watch the checks of a configuration. States and histories of checks that stay are kept.
 
-        `states` are those that the store remembers; without them, those of this process count.
+        `states` are those that the store remembers; without them, those of this process count. `pasts` are what
+        windows and baselines look back on; without one a check has none. `seen_ms` says when the last run began that
+        the store has of a check.
         """
         known = states if states is not None else {name: watch.state for name, watch in self._watches.items()}
         before, self._watches, self._config = self._watches, {}, config
         self._redact = Redactor(config.secrets)
         for name, planned in config.checks.items():
-            watch = before.get(name) or Watch(planned, known.get(name, _NEW))
+            watch = before.get(name) or Watch(planned, known.get(name, _NEW), (seen_ms or {}).get(name, 0))
             watch.planned = planned
+            watch.past = (pasts or {}).get(name)
             self._watches[name] = watch
         for name, state in known.items():
             if name not in config.checks and not name.startswith(SELF) and state.incident:
@@ -95,13 +134,21 @@ class Hub:
         watch = self._watches.get(result.check)
         if watch is None:
             return  # removed by a reload while it ran
-        verdict = judge(watch.planned.policy, watch.state, result)
+        gap = watch.gap(result)
+        muted = self.muted(result.check, result.at_ms)
+        verdict = judge(watch.planned.policy, watch.state, result, watch.past, muted=muted)
         watch.take(verdict)
         self._export((verdict,))
-        self._record(Entry(verdict) if verdict.transition is None else self._entry(verdict, watch.planned))
+        entry = Entry(verdict) if verdict.transition is None else self._entry(verdict, About.check(watch.planned))
+        if verdict.transition is not None:
+            self.moved(verdict.transition)
+        if gap is not None:
+            self.unseen(result.check, gap)
+            entry = replace(entry, gap=gap)
+        self._record(entry)
 
-    def report(self, subject: str, level: Level, reason: str, *, never: str = "") -> None:
-        """Say something about ourselves: `probe/<subject>` is UP, DEGRADED or DOWN. Told by the same routes.
+    def report(self, subject: str, level: Level, reason: str, *, never: str = "", about: About = OURSELVES) -> None:
+        """Say something that no run says: `probe/<subject>` is UP, DEGRADED or DOWN. Told by the same routes.
 
         `never` is a receiver that this must not go to: the one that it is about.
         """
@@ -113,11 +160,12 @@ class Hub:
         failure = Failure(FailureKind.LOCAL, subject, reason) if level.bad else None
         verdict = _move(Result(name, now_ms, 0.0, failure=failure), before, level, reason)
         self._own[name] = verdict.state
-        self._record(self._entry(verdict, None, never))
+        self._record(self._entry(verdict, about, never))
 
-    def unknown_since(self, at_ms: int) -> Sequence[str]:
-        """The checks that have been UNKNOWN since an instant or longer, although they run."""
-        unknown = (watch for watch in self._watches.values() if watch.state.level is Level.UNKNOWN)
+    def unknown_since(self, at_ms: int, among: Iterable[Watch] | None = None) -> Sequence[str]:
+        """The checks, or those among some, that have been UNKNOWN since an instant or longer, although they run."""
+        watches = self._watches.values() if among is None else among
+        unknown = (watch for watch in watches if watch.state.level is Level.UNKNOWN)
         return sorted(watch.planned.name for watch in unknown if 0 < watch.state.since_ms <= at_ms)
 
     def own_states(self) -> Mapping[str, State]:
@@ -129,21 +177,25 @@ class Hub:
         reason = "the check was removed from the configuration"
         failure = Failure(FailureKind.LOCAL, "", reason)
         result = Result(name, self._clock.now_ms(), 0.0, failure=failure)
-        self._record(self._entry(_move(result, state, Level.UNKNOWN, reason), planned))
+        about = About.check(planned) if planned else OURSELVES
+        verdict = _move(result, state, Level.UNKNOWN, reason)
+        if verdict.transition is not None:
+            self.moved(verdict.transition)
+        self._record(self._entry(verdict, about))
 
-    def _entry(self, verdict: Verdict, planned: Planned | None, never: str = "") -> Entry:
+    def _entry(self, verdict: Verdict, about: About, never: str = "") -> Entry:
         transition = verdict.transition
         if transition is None or transition.event is Event.QUIET:
             return Entry(verdict)
-        notice = make_notice(self._config, planned, transition, verdict.result, self._redact)
+        notice = make_notice(self._config, about, transition, verdict.result, self._redact)
         if notice is None:
             return Entry(verdict)
-        return Entry(verdict, notice, self._receivers(notice, planned, never))
+        return Entry(verdict, notice, self._receivers(notice, about, never))
 
-    def _receivers(self, notice: Notice, planned: Planned | None, never: str) -> tuple[str, ...]:
+    def _receivers(self, notice: Notice, about: About, never: str) -> tuple[str, ...]:
         """Whom the routes name, and whoever was told of the incident before. The end goes to the latter."""
         told = tuple(name for name in self._told.get(notice.incident, ()) if name in self._config.receivers)
-        wanted = receivers(self._config.routes, routing_labels(notice.check, planned), notice.level)
+        wanted = receivers(self._config.routes, routing_labels(notice.check, about), notice.level)
         if notice.kind is NoticeKind.RESOLVED:
             self._told.pop(notice.incident, None)
             return told or wanted  # those who were told may all have new names

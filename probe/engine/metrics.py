@@ -15,6 +15,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from probe.engine.promised import Promised
 from probe.engine.series import Process, Processes, Queues, Waiting
 from probe.engine.vitals import Vitals
 
@@ -38,12 +39,13 @@ class OwnMetrics:
         self.process = Process()
         self.queues = Queues()
         self.processes = Processes(lambda: ())
+        self.promised = Promised()
         GCCollector(registry=registry)
         self._add_build()
         self._add_store()
         self._add_alerts()
         self._add_configuration()
-        for asked in (self.process, self.processes, self.queues):
+        for asked in (self.process, self.processes, self.queues, self.promised):
             registry.register(asked)
 
     def _add_build(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ from checks.core.result import Result
 from checks.core.units import format_duration
 from exporters.base import Notice, NoticeKind
 from probe.config.model import Config, Planned
-from thresholds.base import Event, Transition
+from thresholds.base import Event, Level, Transition
 
 SELF = "probe/"  # checks of this name are about ourselves; no configured check may have it
 _KINDS = {
@@ -18,6 +19,7 @@ _KINDS = {
     Event.CHANGED: NoticeKind.CHANGED,
     Event.RESOLVED: NoticeKind.RESOLVED,
 }
+_NONE = Level.UNKNOWN
 _UNTOLD = (
     "http.excerpt",
     "tls.sans",
@@ -27,17 +29,42 @@ _UNTOLD = (
 )  # too long or too technical for a page
 
 
-def routing_labels(name: str, planned: Planned | None) -> dict[str, str]:
-    """What routes match: the labels of a check, and its name, service, owner and type."""
-    if planned is None:
-        return {"check": name, "service": SELF.rstrip("/"), "type": "self"}
-    own = {"check": name, "service": planned.service, "owner": planned.owner, "type": planned.type}
-    return {**planned.labels, **own}
+@dataclass(frozen=True, slots=True)
+class About:
+    """What people want to know of the subject of a notice, whatever it is."""
+
+    type: str = "self"
+    service: str = SELF.rstrip("/")
+    owner: str = ""
+    runbook: str = ""
+    target: str = ""
+    page: str = ""  # its path below the address of the pages
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def check(cls, planned: Planned) -> About:
+        return cls(
+            planned.type,
+            planned.service,
+            planned.owner,
+            planned.runbook,
+            planned.spec.check.target,
+            f"/checks/{quote(planned.name)}",
+            planned.labels,
+        )
+
+
+OURSELVES = About()
+
+
+def routing_labels(name: str, about: About) -> dict[str, str]:
+    """What routes match: the labels of a subject, and its name, service, owner and type."""
+    return {**about.labels, "check": name, "service": about.service, "owner": about.owner, "type": about.type}
 
 
 def make_notice(
     config: Config,
-    planned: Planned | None,
+    about: About,
     transition: Transition,
     result: Result,
     redact: Callable[[str], str],
@@ -47,25 +74,25 @@ def make_notice(
     if kind is None:
         return None
     resolved = kind is NoticeKind.RESOLVED
-    known = routing_labels(transition.check, planned)
     return Notice(
         id=_identity(config.instance, transition),
         kind=kind,
         incident=transition.incident,
         instance=config.instance,
         check=transition.check,
-        target=redact(planned.spec.check.target) if planned else "",
-        level=transition.worst if resolved else transition.after,
+        target=redact(about.target),
+        level=transition.after if transition.after.bad and not resolved else transition.worst,
         since_ms=transition.incident_since_ms,
         at_ms=transition.at_ms,
         ended_ms=transition.since_ms if resolved else 0,
         reason=redact(transition.reason),
-        service=known["service"],
-        owner=known.get("owner", ""),
-        runbook=planned.runbook if planned else "",
-        link=f"{config.url}/checks/{quote(transition.check)}" if config.url and planned else config.url,
-        labels=planned.labels if planned else {},
+        service=about.service,
+        owner=about.owner,
+        runbook=about.runbook,
+        link=f"{config.url}{about.page}" if config.url else "",
+        labels=about.labels,
         evidence={name: redact(text) for name, text in _evidence(result).items()},
+        was=transition.before if kind is NoticeKind.CHANGED and transition.before is not transition.after else _NONE,
     )
 
 

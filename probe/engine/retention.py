@@ -1,33 +1,37 @@
-"""Keeps the history within its age and its size, in slices small enough that no write waits for long."""
+"""Keeps the history within its ages and its size, in slices small enough that no write waits for long.
+
+What is not rolled up yet is never too old. Over the size it may have to go all the same.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from probe.clock import Clock
 from probe.config.model import Retention
+from probe.engine.trust import WallTime
 from probe.store.base import Store, StoreError
+from thresholds.rollup import DAY, FIVE_MINUTES, HOUR
 
 log = logging.getLogger(__name__)
 
 _EVERY = 60.0  # s between two looks
 _BREATH = 0.1  # s between two slices: writes go in between
-_SLICE = 2_000  # results deleted in one transaction
-_JUMP = 3_600_000  # ms that the wall clock may gain or lose before its word on age is doubted
-_DOUBT = 86_400.0  # s for which it is
+_SLICE = 2_000  # results, or buckets, deleted in one transaction
+_RUNS = 0  # the step of what is not rolled up
+_ABOVE = {_RUNS: FIVE_MINUTES, FIVE_MINUTES: HOUR, HOUR: DAY}  # what each is rolled up to
 
 
 class Janitor:
-    """Deletes the oldest results beyond what the configuration wants kept."""
+    """Deletes the oldest history beyond what the configuration wants kept."""
 
     def __init__(self, store: Store, clock: Clock, retention: Retention, sized: Callable[[int], None]) -> None:
         self._store = store
         self._clock = clock
         self._sized = sized
+        self._wall = WallTime(clock, "no history is deleted by its age for a day")
         self.retention = retention
-        self._offset = self._wall_offset()
-        self._doubted_since: float | None = None
 
     async def run(self) -> None:
         while True:
@@ -39,29 +43,43 @@ class Janitor:
 
     async def clean(self) -> None:
         """Delete what is too old, then the oldest of what is too much."""
-        if self._clock_is_trusted():
-            horizon = self._clock.now_ms() - round(self.retention.age * 1000)
-            while await self._store.prune(horizon, _SLICE):
-                await self._clock.sleep(_BREATH)
+        if self._wall.trusted():
+            for step, kept in self._kept().items():
+                horizon_ms = self._clock.now_ms() - round(kept * 1000)
+                await self._clear(step, horizon_ms)
         while (size := await self._store.size()) > self.retention.size:
-            if not await self._store.prune_oldest(_SLICE):
-                break  # what is left is not results: nothing more may go
+            if not await self._shorten():
+                break  # what is left is neither results nor buckets that may go
             await self._clock.sleep(_BREATH)
         self._sized(size)
 
-    def _wall_offset(self) -> int:
-        return self._clock.now_ms() - round(self._clock.monotonic() * 1000)
+    def _kept(self) -> Mapping[int, float]:
+        """For how many seconds what each step came to is kept; those of days are for good."""
+        retention = self.retention
+        return {_RUNS: retention.age, FIVE_MINUTES: retention.five_minutes, HOUR: retention.hours}
 
-    def _clock_is_trusted(self) -> bool:
-        """Whether the wall clock goes with the monotonic one: a clock that is a year ahead must not delete a year."""
-        if abs(self._wall_offset() - self._offset) <= _JUMP:
-            self._doubted_since = None
-            return True
-        now = self._clock.monotonic()
-        if self._doubted_since is None:
-            log.warning("the clock jumped: no history is deleted by its age for a day")
-            self._doubted_since = now
-        if now - self._doubted_since < _DOUBT:
-            return False
-        self._offset, self._doubted_since = self._wall_offset(), None
-        return True
+    async def _clear(self, step: int, horizon_ms: int) -> None:
+        """Delete what is older, except what something is still to be made of."""
+        while await self._delete(step, min(horizon_ms, (await self._store.settled()).get(_ABOVE[step], 0))):
+            await self._clock.sleep(_BREATH)
+
+    async def _delete(self, step: int, before_ms: int) -> int:
+        if step == _RUNS:
+            return await self._store.prune(before_ms, _SLICE)
+        return await self._store.prune_buckets(step, before_ms, _SLICE)
+
+    async def _shorten(self) -> int:
+        """Delete a slice of that whose age comes closest to what is wanted of it, or exceeds it by most.
+
+        So everything is kept for the same share of its time: raw results do not go for the sake of old buckets.
+        """
+        oldest, settled, now_ms = await self._store.oldest(), await self._store.settled(), self._clock.now_ms()
+        kept = self._kept()
+        for step in sorted(oldest.keys() & kept.keys(), key=lambda step: (oldest[step] - now_ms) / kept[step]):
+            if step == _RUNS:
+                deleted = await self._store.prune_oldest(_SLICE)
+            else:
+                deleted = await self._store.prune_buckets(step, settled.get(_ABOVE[step], 0), _SLICE)
+            if deleted:
+                return deleted
+        return 0

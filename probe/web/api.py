@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from probe.web import history, shape
+from probe.web.agenda import Marks
 from probe.web.answer import json_answer
 from probe.web.base import CheckView
 from probe.web.history import FOREVER, Window
 from probe.web.order import Filter, counts
 from probe.web.query import only, parse_filter, parse_instant, parse_number
 from probe.web.site import SITE, Site, Turn
+from probe.web.when import rest
 
 MOST = 1000  # checks or results in one answer
 USUAL = 100
@@ -25,8 +27,10 @@ async def checks(request: web.Request) -> web.Response:
     wanted = parse_filter(query)
     limit = parse_number(query, "limit", USUAL, 1, MOST)
     offset = parse_number(query, "offset", 0, 0, 10**9 - 1)
-    found = await select(site, wanted)
+    marks = await site.agenda.marks()
+    found = await select(site, wanted, marks)
     found.sort(key=lambda view: view.planned.name)
+    page = found[offset : offset + limit]
     value = {
         "instance": site.instance,
         "at": shape.instant(site.clock.now_ms()),
@@ -34,7 +38,7 @@ async def checks(request: web.Request) -> web.Response:
         "offset": offset,
         "limit": limit,
         "counts": {shape.word(level): count for level, count in counts(found).items()},
-        "checks": await shaped(site, (shape.check(view) for view in found[offset : offset + limit])),
+        "checks": await shaped(site, (shape.check(view, marks.of(view.planned)) for view in page)),
     }
     return await json_answer(request, value)
 
@@ -48,7 +52,8 @@ async def check(request: web.Request) -> web.Response:
     since_ms = parse_instant(query, "since", 0, now_ms)
     until_ms = parse_instant(query, "until", FOREVER, now_ms)
     view = named(request)
-    value = shape.redacted(shape.detail(view), site.redact)
+    under = (await site.agenda.marks()).of(view.planned)
+    value = shape.redacted(shape.detail(view, under), site.redact)
     past = await history.read(site.store, view.planned.name, Window(since_ms, until_ms, limit))
     if past.problem:
         value |= {"results": None, "transitions": None, "error": site.redact(past.problem)}
@@ -67,14 +72,15 @@ def named(request: web.Request) -> CheckView:
     return view
 
 
-async def select(site: Site, wanted: Filter) -> list[CheckView]:
+async def select(site: Site, wanted: Filter, marks: Marks) -> list[CheckView]:
     """The checks that match, in no order."""
     views = list(site.board.views())
     if wanted == Filter():
         return views
-    turn, found = Turn(), []
+    turn, found, now_ms = Turn(), [], site.clock.now_ms()
     for view in views:
-        if wanted.takes(view, site.redact):
+        also = rest(marks.of(view.planned), now_ms) if wanted.words else ""
+        if wanted.takes(view, site.redact, also):
             found.append(view)
         await turn.yielded()
     return found

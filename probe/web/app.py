@@ -11,7 +11,8 @@ from aiohttp import web
 
 from probe.clock import Clock, SystemClock
 from probe.store.base import Store
-from probe.web import api, operate, page, pages
+from probe.web import api, exclusions, maintenance, operate, page, pages, past
+from probe.web.agenda import Agenda
 from probe.web.answer import harden
 from probe.web.auth import guard
 from probe.web.base import Board, Control
@@ -36,7 +37,8 @@ def make_app(
 ) -> web.Application:
     """All endpoints over a running service. `token` and `redact` are asked at each request."""
     app = web.Application(middlewares=[errors, guard], client_max_size=_LARGEST_BODY)
-    app[SITE] = Site(board, control, store, instance, token, redact, clock or SystemClock())
+    clock = clock or SystemClock()
+    app[SITE] = Site(board, control, store, instance, token, redact, clock, Agenda(control, clock))
     app[page.TEMPLATES] = page.environment(redact)
     app.on_response_prepare.append(harden)
     app.add_routes(
@@ -51,6 +53,16 @@ def make_app(
             web.get("/api/v1/checks", api.checks),
             web.get("/api/v1/checks/{name:.+}", api.check),
             web.get("/api/v1/vitals", vitals),
+            web.get("/api/v1/availability", past.availability),
+            web.get("/api/v1/outages", past.outages),
+            web.get("/api/v1/objectives", past.objectives),
+            web.get("/api/v1/series", past.series),
+            web.get("/api/v1/maintenance", maintenance.listing),
+            web.post("/api/v1/maintenance", maintenance.start),
+            web.post("/api/v1/maintenance/{id}/end", maintenance.end),
+            web.get("/api/v1/exclusions", exclusions.listing),
+            web.post("/api/v1/exclusions", exclusions.add),
+            web.post("/api/v1/exclusions/{id}/withdraw", exclusions.withdraw),
         ]
     )
     return app

@@ -6,7 +6,14 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from probe.config.model import Planned
+from probe.store.base import Announcement
+from thresholds.availability import Availability
 from thresholds.base import Level, State, Verdict
+from thresholds.maintenance import Window
+from thresholds.measures import Cause, Flow, Reliability
+from thresholds.outages import Outage
+from thresholds.spans import Span
+from thresholds.timeline import Condition, Interval
 
 
 class CheckView(Protocol):
@@ -32,6 +39,31 @@ class Board(Protocol):
         """How the parts of Probe itself stand, by subject."""
 
 
+class Subject(Protocol):
+    """A check, or a service."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def is_service(self) -> bool: ...
+    @property
+    def zone(self) -> str: ...
+
+
+class Records(Protocol):
+    """The past of checks and services."""
+
+    def subject(self, name: str) -> Subject | None:
+        """A service or a check of this name; None where there is none."""
+
+    def timeline(self, subject: Any, window: Span) -> list[Interval]: ...
+    def availability(self, subject: Any, window: Span) -> Availability: ...
+    def outages(self, subject: Any, window: Span, *, at_least: Condition = ...) -> list[Outage]: ...
+    def reliability(self, subject: Any, window: Span) -> Reliability: ...
+    def reasons(self, subject: Any, window: Span) -> list[Cause]: ...
+    def flow(self, subject: Any, days: Sequence[Span]) -> list[Flow]: ...
+
+
 class Control(Protocol):
     """What the endpoints may ask of the service."""
 
@@ -46,3 +78,21 @@ class Control(Protocol):
 
     def metrics(self, *, openmetrics: bool) -> AsyncIterator[bytes]:
         """The exposition in chunks, none of which takes long to make."""
+
+    def maintenance(self) -> Sequence[Window]:
+        """The maintenance of the configuration; the very same object until that changes."""
+
+    def announced(self) -> Sequence[Announcement]:
+        """What people announced and is not over, and what was over lately; oldest first."""
+
+    def accounts(self) -> Sequence[Any]:
+        """How every objective stands: its promise, its standing, its burns."""
+
+    async def records(self, since_ms: int) -> Records:
+        """What is known of the past from an instant on. Raises StoreError."""
+
+    async def trend(self, check: str, window: Span, step: int, metrics: Collection[str] | None) -> Any:
+        """A check's series, in steps of so many seconds; 0 chooses. Raises StoreError, and ValueError for a step."""
+
+    async def announce(self, announcement: Announcement) -> None:
+        """Keep what somebody announced, and go by it; one of the same id is replaced. Raises StoreError."""

@@ -41,15 +41,18 @@ class Filter:
     service: str = ""
     words: tuple[str, ...] = ()  # casefolded; each must occur somewhere
 
-    def takes(self, view: CheckView, redact: Callable[[str], str]) -> bool:
-        """`redact` comes first: a search must not tell whether it has guessed a secret."""
+    def takes(self, view: CheckView, redact: Callable[[str], str], also: str = "") -> bool:
+        """Whether it was asked for; `also` is looked through like the rest.
+
+        `redact` comes first: a search must not tell whether it has guessed a secret.
+        """
         if self.levels and view.state.level not in self.levels:
             return False
         if self.service and view.planned.service != self.service:
             return False
         if not self.words:
             return True
-        text = redact(searchable(view)).casefold()
+        text = redact(f"{searchable(view)}\n{also}").casefold()
         return all(word in text for word in self.words)
 
 

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from checks.core.units import format_duration
 from probe.web import facts, history, page, spark
+from probe.web.agenda import Marks, Occasion
 from probe.web.api import named, select
 from probe.web.bars import Bar, bars
 from probe.web.base import CheckView
@@ -19,7 +20,7 @@ from probe.web.history import FOREVER, Window
 from probe.web.order import WORST_FIRST, counts, unseen, urgency
 from probe.web.query import parse_filter, parse_number
 from probe.web.site import SITE
-from probe.web.when import When, when
+from probe.web.when import When, rest, when
 from thresholds.base import Level, Verdict
 
 ROWS = 200  # on one page: some 300 kB, and no more than anybody reads
@@ -41,6 +42,7 @@ class Row:
     latency: str
     spark: Markup
     reason: str
+    rest: str  # what it is in, of planned work: "paused until 04:00 UTC: monthly patches"
     also: str  # what a search finds and the row does not show
 
 
@@ -49,7 +51,8 @@ async def index(request: web.Request) -> web.Response:
     site, query = request.app[SITE], request.query
     wanted = parse_filter(query)
     number = parse_number(query, "page", 1, 1, 10**6)
-    found = await select(site, wanted)
+    marks = await site.agenda.marks()
+    found = await select(site, wanted, marks)
     found.sort(key=urgency)
     number = min(number, max(1, -(-len(found) // ROWS)))
     first = (number - 1) * ROWS
@@ -70,7 +73,7 @@ async def index(request: web.Request) -> web.Response:
         "asked": {"level": "", "service": "", "q": ""} | asked,
         "levels": [level.name for level in WORST_FIRST],
         "services": sorted({view.planned.service for view in every if view.planned.service})[:_SERVICES],
-        "rows": _rows(found[first : first + ROWS], now_ms),
+        "rows": _rows(found[first : first + ROWS], marks, now_ms),
         "first": first + 1,
         "last": min(first + ROWS, len(found)),
         "before": _search(asked | {"page": str(number - 1)}) if number > 1 else "",
@@ -79,7 +82,7 @@ async def index(request: web.Request) -> web.Response:
     return await page.render(request, "index.html", values)
 
 
-def _rows(views: Iterable[CheckView], now_ms: int) -> Iterator[Row]:
+def _rows(views: Iterable[CheckView], marks: Marks, now_ms: int) -> Iterator[Row]:
     for view in views:
         planned, state, last = view.planned, view.state, view.last
         yield Row(
@@ -92,6 +95,7 @@ def _rows(views: Iterable[CheckView], now_ms: int) -> Iterator[Row]:
             latency=format_duration(last.result.duration) if last is not None else "",
             spark=spark.svg(view.history),
             reason=state.reason,
+            rest=rest(marks.of(planned), now_ms),
             also=unseen(view),
         )
 
@@ -116,12 +120,15 @@ async def check(request: web.Request) -> web.Response:
     view = named(request)
     now_ms = site.clock.now_ms()
     planned, state = view.planned, view.state
+    under = (await site.agenda.marks()).of(planned)
     past = await history.read(site.store, planned.name, Window(0, FOREVER, _RESULTS))
     values: dict[str, Any] = {
         "now": when(now_ms, now_ms),
         "worst": state.level.name.lower(),
         "view": view,
         "name": planned.name,
+        "rest": rest(under, now_ms),
+        "whose": _whose(under) if under else "",
         "target": planned.spec.check.target,
         "target_link": web_link(planned.spec.check.target),
         "runbook_link": web_link(planned.runbook),
@@ -142,6 +149,14 @@ async def check(request: web.Request) -> web.Response:
         ],
     }
     return await page.render(request, "check.html", values)
+
+
+def _whose(under: Occasion) -> str:
+    """`m-4hq7wz2k, announced by ana; does not count for availability`."""
+    window = under.window
+    author = f" by {window.by}" if window.by else ""
+    source = f"announced{author}" if under.announced else "of the configuration"
+    return f"{window.name}, {source}{'; does not count for availability' if window.excluded else ''}"
 
 
 def _last(verdict: Verdict | None, now_ms: int) -> dict[str, Any] | None:

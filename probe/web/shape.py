@@ -8,6 +8,7 @@ from typing import Any
 
 from checks.core.result import Failure, Result
 from probe.store.base import Kept
+from probe.web.agenda import Occasion
 from probe.web.base import CheckView
 from thresholds.base import Level, State, Transition, Verdict
 
@@ -21,8 +22,8 @@ def instant(at_ms: int) -> str | None:
     return f"{datetime.fromtimestamp(at_ms // 1000, UTC).isoformat()[:19]}.{at_ms % 1000:03d}Z"
 
 
-def check(view: CheckView) -> Json:
-    """One check as it stands, as a list shows it."""
+def check(view: CheckView, under: Occasion | None = None) -> Json:
+    """One check as it stands, as a list shows it; `under` which maintenance."""
     planned, state = view.planned, view.state
     return {
         "name": planned.name,
@@ -36,15 +37,22 @@ def check(view: CheckView) -> Json:
         "since": instant(state.since_ms),
         "reason": state.reason,
         "incident": incident(state),
+        "maintenance": None if under is None else maintenance(under),
         "last": None if view.last is None else summary(view.last),
     }
 
 
-def detail(view: CheckView) -> Json:
+def detail(view: CheckView, under: Occasion | None = None) -> Json:
     """One check as it stands, with everything that is known of its last run."""
     spec = view.planned.spec
     last = None if view.last is None else run(view.last.result, view.last.level, view.last.reason)
-    return check(view) | {"every": spec.every, "timeout": spec.timeout, "last": last}
+    return check(view, under) | {"every": spec.every, "timeout": spec.timeout, "last": last}
+
+
+def maintenance(occasion: Occasion) -> Json:
+    window = occasion.window
+    until = instant(occasion.until_ms)
+    return {"id": window.name, "mode": window.mode.value, "until": until, "reason": window.reason}
 
 
 def incident(state: State) -> Json | None:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from probe.clock import Clock
 from probe.store.base import Store
+from probe.web.agenda import Agenda
 from probe.web.base import Board, Control
 
 _TURN = 0.002  # s of work in one go: a page of thousands of checks must not show up as a site's latency
@@ -27,6 +28,7 @@ class Site:
     token: Callable[[], str]  # "" when none is set
     redact: Callable[[str], str]
     clock: Clock
+    agenda: Agenda
 
 
 SITE = web.AppKey("site", Site)

@@ -1,7 +1,7 @@
 """A service to look at: the real hub and the real store, fed with results by hand, behind the real web application."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
@@ -17,14 +17,20 @@ from checks.core.redact import Redactor
 from checks.core.result import Failure, FailureKind, Result
 from probe.config.model import Config, Planned
 from probe.engine.hub import Hub
+from probe.engine.judgement import Judgement
 from probe.engine.metrics import OwnMetrics
+from probe.engine.objectives import Account
+from probe.engine.records import Records
 from probe.engine.report import report
+from probe.engine.trend import Series, trend
 from probe.engine.vitals import Vitals
-from probe.store.base import Entry, Store
+from probe.store.base import Announcement, Entry, Store
 from probe.store.sqlite import open_store
 from probe.web.app import make_app
 from tests.conftest import FakeClock
 from thresholds.base import Policy, Threshold
+from thresholds.maintenance import Window
+from thresholds.spans import Span
 
 REFUSED = Failure(FailureKind.CONNECT, "connect", "connection refused")
 BLIND = Failure(FailureKind.LOCAL, "connect", "no file descriptors left")
@@ -50,6 +56,8 @@ def planned(name: str, target: str = "https://shop.example/", **changes) -> Plan
 class Service:
     """What the endpoints ask of the service; the tests turn its screws."""
 
+    config: Config
+    judgement: Judgement
     reason: str = ""
     problems: Sequence[str] = ()
     reloads: int = 0
@@ -65,6 +73,24 @@ class Service:
 
     def unready(self) -> str:
         return self.reason
+
+    def maintenance(self) -> Sequence[Window]:
+        return self.config.maintenance
+
+    def announced(self) -> Sequence[Announcement]:
+        return self.judgement.upkeep.announced()
+
+    def accounts(self) -> Sequence[Account]:
+        return list(self.judgement.accountant.accounts.values())
+
+    async def records(self, since_ms: int) -> Records:
+        return await self.judgement.records(self.config, since_ms)
+
+    async def trend(self, check: str, window: Span, step: int, metrics: Collection[str] | None) -> Series:
+        return await trend(self.judgement.store, check, window, step=step, metrics=metrics)
+
+    async def announce(self, announcement: Announcement) -> None:
+        await self.judgement.announce(announcement)
 
     async def reload(self) -> Sequence[str]:
         self.reloads += 1
@@ -88,15 +114,23 @@ class Stand:
 
     def __init__(self, clock: FakeClock, store: Store, *plans: Planned) -> None:
         self.clock, self.store = clock, store
-        self.service = Service()
+        config = Config(Path("probe.yml"), "test-1", "127.0.0.1", 0, "", {plan.name: plan for plan in plans})
+        self.judgement = Judgement(store, clock, lambda: self.paused.append(self.judgement.upkeep.paused()))
+        self.service = Service(config, self.judgement)
+        self.paused: list[frozenset[str]] = []  # what is paused, each time that it changes
         self.token = ""
         self.redact = Redactor(["hunter2-secret"])
         self.entries: list[Entry] = []
         self.vitals = [Vitals("service", 100, clock.now_ms())]
         self.service.own.watch_processes(lambda: self.vitals)
         self.service.own.watch_queue("store", lambda: len(self.entries), lambda: 0)
-        config = Config(Path("probe.yml"), "test-1", "127.0.0.1", 0, "", {plan.name: plan for plan in plans})
         self.hub = Hub(config, clock, self.entries.append, lambda _: None, {}, {})
+        self.judgement.attach(self.hub)
+
+    async def plan(self, *windows: Window) -> None:
+        """Another configuration, with this maintenance."""
+        self.service.config = replace(self.service.config, maintenance=windows)
+        await self.judgement.configure(self.service.config)
 
     def run(self, name: str, failure: Failure | None = None, *, duration: float = 0.1, **more) -> None:
         self.clock.step_wall(10_000)
@@ -128,7 +162,9 @@ class Stand:
 async def standing(clock: FakeClock, folder: Path, *plans: Planned) -> AsyncIterator[Stand]:
     store = await open_store(f"sqlite:{folder / 'probe.db'}")
     try:
-        yield Stand(clock, store, *plans)
+        stand = Stand(clock, store, *plans)
+        await stand.plan()
+        yield stand
     finally:
         await store.close()
 

@@ -37,6 +37,7 @@ async def test_a_list_shows_each_check_as_it_stands(clock: FakeClock, tmp_path: 
         "since": "2023-11-14T22:13:30.000Z",
         "reason": "connection refused",
         "incident": {"id": "shop/home@1700000010000", "since": "2023-11-14T22:13:30.000Z"},
+        "maintenance": None,
         "last": {
             "at": "2023-11-14T22:13:30.000Z",
             "duration": 0.123457,

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from probe.store.base import Announcement, Kind
 from tests.conftest import FakeClock
 from tests.web.stand import REFUSED, planned, standing
 from thresholds.base import Level
+from thresholds.maintenance import OneOff, Window
 
 DOC = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
 OPEN = {"labels", "phases", "facts", "dropped"}  # whose keys are the configuration's, the run's, or reasons
@@ -35,6 +37,8 @@ def keys(value, path: str = "") -> set[str]:
         ("GET /api/v1/checks", "/api/v1/checks"),
         ("GET /api/v1/checks/{name}", "/api/v1/checks/shop/checkout"),
         ("GET /api/v1/vitals", "/api/v1/vitals"),
+        ("GET /api/v1/maintenance", "/api/v1/maintenance"),
+        ("GET /api/v1/exclusions", "/api/v1/exclusions"),
     ],
 )
 async def test_the_keys_in_the_documentation_are_those_returned(clock: FakeClock, tmp_path: Path, heading, path):
@@ -46,6 +50,10 @@ async def test_the_keys_in_the_documentation_are_those_returned(clock: FakeClock
         stand.hub.report("store", Level.DOWN, "disk full")
         stand.service.own.set_receivers(["chat"])
         await stand.keep()
+        now_ms = clock.now_ms()
+        await stand.plan(Window("restart", OneOff((now_ms + 1000, now_ms + 2000)), ("shop/*",)))
+        for kind in Kind:
+            await stand.judgement.announce(Announcement(f"{kind}", kind, now_ms - 1000, now_ms + 1000, ("shop/*",)))
         async with stand.client() as client:
             value = await (await client.get(path)).json()
     assert keys(documented(heading)[0]) == keys(value)

@@ -1,0 +1,45 @@
+"""Instants as people type them: on the clock of their machine, or of a zone that they name. Pure but for that clock."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, time, timedelta, tzinfo
+
+from thresholds.calendar import local, named_zone, parse_instant, resolve
+
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)", re.ASCII)
+
+
+def zone_of(name: str | None) -> tzinfo:
+    """A zone by its name, or this machine's."""
+    return named_zone(name) if name else _Machine()
+
+
+class _Machine(tzinfo):
+    """The zone of this machine, as its C library knows it: it need not have a name that we could look up."""
+
+    def utcoffset(self, moment: datetime | None) -> timedelta | None:
+        return moment.replace(tzinfo=None).astimezone().utcoffset() if moment is not None else None
+
+    def fromutc(self, moment: datetime) -> datetime:
+        return moment.replace(tzinfo=UTC).astimezone().replace(tzinfo=self)
+
+    def dst(self, _: datetime | None) -> None:
+        return None
+
+    def tzname(self, _: datetime | None) -> str:
+        return "local"
+
+
+def read(text: str, zone: tzinfo, near_ms: int, *, ahead: bool, last: bool = False) -> int:
+    """Unix ms of `2026-11-22T04:00`, of the same with an offset, or of `04:00`: the next one, or the last one before.
+
+    `last` takes the second of a time that comes twice. Raises ValueError.
+    """
+    found = _CLOCK.fullmatch(text.strip())
+    if found is None:
+        return parse_instant(text, zone, last=last)
+    today, clock = local(near_ms, zone).date(), time(int(found[1]), int(found[2]))
+    days = (0, 1, 2) if ahead else (0, -1, -2)
+    times = [resolve(datetime.combine(today + timedelta(days=day), clock), zone, last=last) for day in days]
+    return next(at_ms for at_ms in times if (at_ms > near_ms if ahead else at_ms <= near_ms))

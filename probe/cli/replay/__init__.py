@@ -1,0 +1,1 @@
+"""`probe replay`: stored history through a changed configuration."""

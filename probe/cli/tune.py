@@ -1,0 +1,129 @@
+"""`probe tune`: thresholds for one check, proposed from its history."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import click
+
+from probe.cli.replay.command import Advance, Begin, be_nice, chosen, period, progress
+from probe.cli.replay.history import Historian, Question
+from probe.cli.replay.table import stamp
+from probe.cli.tuned import Found, Proposal, show, to_json
+from probe.config.model import Config, Planned
+from probe.store.base import StoreError
+from probe.store.reader import Reader
+from thresholds.alerts import span_of
+from thresholds.base import Policy
+from thresholds.replay import Failing
+from thresholds.spans import Span, union
+from thresholds.track import Track, Usual, usual
+from thresholds.tuning import Outcome, Trial, best, front
+
+_ALARMS = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(day|week|month)")
+_A_WEEK = {"day": 7.0, "week": 1.0, "month": 7 / 30}
+
+
+class TuneError(Exception):
+    """There is nothing to propose. One line."""
+
+
+def alarms_a_week(text: str) -> float:
+    """`1/week`, `2/month` as false alarms a week. Raises ValueError."""
+    if match := _ALARMS.fullmatch(text.strip()):
+        return float(match[1]) * _A_WEEK[match[2]]
+    raise ValueError(f"{text!r} is no rate of alarms; write it as in 1/week, 2/month or 1/day")
+
+
+def tune(
+    config: Config, name: str, *, metric: str, alarms: str, since: str, store: str | None, now_ms: int
+) -> Proposal:
+    """Read the history of a check and propose. Raises ValueError, StoreError and TuneError."""
+    wanted, window = alarms_a_week(alarms), period(since, "now", now_ms)
+    (planned, *others) = chosen(config, [name])
+    if others:
+        raise ValueError(f"{name!r} names {len(others) + 1} checks; thresholds are proposed for one")
+    if not re.fullmatch(r"[a-z_]+", metric):
+        raise ValueError(f"{metric!r} is no latency; name total, or a phase as in ttfb")
+    be_nice()
+    with Reader.at(store or config.store) as reader, progress(3) as bar:
+        kept = reader.kept(planned.name)
+        if kept is None or kept[1] < window[0]:
+            raise TuneError(f"no runs of {planned.name} are stored since {stamp(window[0])} UTC")
+        desk = Desk(reader, config, planned, (max(window[0], kept[0]), window[1]), *bar)
+        return desk.proposal(metric, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where a proposal is made: what there is to read, and who hears how far it is."""
+
+    reader: Reader
+    config: Config
+    planned: Planned
+    period: Span
+    begin: Begin
+    advance: Advance
+
+    def proposal(self, metric: str, wanted: float) -> Proposal:
+        """Read, try, and replay what is best. Raises TuneError."""
+        track, outages = self._read(metric)
+        normal = usual(track)
+        if normal is None:
+            since = stamp(self.period[0])
+            raise TuneError(f"too few runs of {self.planned.name} have a {metric}: {len(track)} since {since} UTC")
+        trial = Trial(track, [*outages, *normal.spells], self.planned.policy)
+        outcomes = self._tried(trial, normal)
+        pick = best(outcomes, wanted)
+        if pick is None or pick.candidate is None:
+            raise TuneError(f"no limit on {metric} of {self.planned.name} is worth a try: it is always the same")
+        self.begin("replaying")
+        now = trial.count(None, self._replayed(self.planned.policy))
+        exact = trial.count(pick.candidate, self._replayed(pick.candidate.policy(self.planned.policy)))
+        found = Found(len(track), len(outages), len(normal.spells), normal)
+        return Proposal(self.planned, metric, self.period, wanted, found, now, front(outcomes), exact)
+
+    def _read(self, metric: str) -> tuple[Track, list[Span]]:
+        """The runs as numbers, and the real outages."""
+        self.begin("reading")
+        since_ms, until_ms = self.period
+        track, failing = Track(metric), Failing(self.planned.name)
+        for page in self.reader.runs(self.planned.name, since_ms, until_ms, {metric}):
+            for result in page:
+                track.take(result)
+                failing.take(result)
+            self.advance((page[-1].at_ms - since_ms) / (until_ms - since_ms) if page else 0)
+        return track, [(start, min(end, until_ms)) for start, end in map(span_of, failing.end())]
+
+    def _tried(self, trial: Trial, normal: Usual) -> list[Outcome]:
+        self.begin("trying")
+        tries = trial.candidates(normal, self.planned.spec.every)
+        outcomes = []
+        for place, candidate in enumerate(tries):
+            outcomes.append(trial.outcome(candidate))
+            self.advance(place / len(tries))
+        return outcomes
+
+    def _replayed(self, policy: Policy) -> list[Span]:
+        """The alerts that a policy makes, judged run by run as live."""
+        historian = Historian(self.reader, Question(self.period), self.config.maintenance)
+        story = historian.story(replace(self.planned, policy=policy), self.advance)
+        alerts = [told.alert for told in story.would_be] if story is not None else []
+        return union((alert.opened_ms, alert.resolved_ms or self.period[1]) for alert in alerts)
+
+
+def command(config: Config, name: str, *, as_json: bool, **rest: Any) -> int:
+    """Tune, print, and say how it went: the exit code. Raises ValueError for a wrong command line."""
+    try:
+        proposal = tune(config, name, **rest)
+    except (StoreError, TuneError) as error:
+        click.echo(str(error), err=True)
+        return 1
+    if as_json:
+        click.echo(json.dumps(to_json(proposal), indent=2))
+    else:
+        show(proposal)
+    return 0

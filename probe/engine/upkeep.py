@@ -1,0 +1,140 @@
+"""Maintenance at work: whom it mutes, whom it pauses, what does not count; planned, or announced meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from probe.clock import Clock
+from probe.config.model import Planned
+from probe.store.base import Announcement, Kind
+from thresholds.maintenance import Mode, OneOff, Subject, Window
+from thresholds.maintenance import planned as planned_for
+from thresholds.spans import Span, Spans, clip, inside, union
+
+_AHEAD = 2 * 86_400_000  # ms for which the times of maintenance are worked out at once
+_SOON = 3_600_000  # ms before the end of what is worked out
+_BACK = 86_400_000  # ms: results of an hour ago may still come in
+_FOREVER = 1 << 53
+_NOTHING: Spans = ()
+
+
+class Upkeep:
+    """The maintenance of a configuration, and what people have announced; asked by check and instant.
+
+    `changed` is called when what is paused changes.
+    """
+
+    def __init__(self, clock: Clock, changed: Callable[[], None] = lambda: None) -> None:
+        self._clock = clock
+        self._changed = changed
+        self._windows: Sequence[Window] = ()
+        self._announced: dict[str, Announcement] = {}
+        self._checks: Mapping[str, Planned] = {}
+        self._muted: dict[str, Spans] = {}  # only checks that are muted within the horizon
+        self._paused: dict[str, Spans] = {}
+        self._until_ms = 0
+        self._resting: frozenset[str] = frozenset()
+
+    def configure(self, windows: Sequence[Window], checks: Mapping[str, Planned]) -> None:
+        """Take another configuration."""
+        self._windows, self._checks = windows, checks
+        self._work_out()
+        self._look()
+
+    def announce(self, announcements: Iterable[Announcement]) -> None:
+        """Take what people announced; one of the same id takes the place of the one before."""
+        for announcement in announcements:
+            self._announced[announcement.id] = announcement
+        self._work_out()
+        self._look()
+
+    def announced(self) -> Sequence[Announcement]:
+        return sorted(self._announced.values(), key=lambda one: (one.began_ms, one.id))
+
+    def windows(self) -> list[Window]:
+        """All maintenance, the file's first."""
+        return [*self._windows, *self._said(Kind.MAINTENANCE)]
+
+    def _said(self, kind: Kind) -> list[Window]:
+        return [window_of(one) for one in self._announced.values() if one.kind is kind]
+
+    def muted(self, check: str, at_ms: int) -> bool:
+        """Whether nobody is told of a check at an instant."""
+        if at_ms >= self._until_ms:
+            self._work_out()
+        spans = self._muted.get(check)
+        return spans is not None and inside(spans, at_ms)
+
+    def paused(self) -> frozenset[str]:
+        """The checks that do not run now."""
+        now_ms = self._clock.now_ms()
+        return frozenset(check for check, spans in self._paused.items() if inside(spans, now_ms))
+
+    def of(self, check: str, within: Span) -> tuple[Spans, Spans, Spans]:
+        """The time of a check within a span that is planned, paused and excluded."""
+        planned = self._checks.get(check)
+        if planned is None or not (self._windows or self._announced):
+            return _NOTHING, _NOTHING, _NOTHING
+        subject = Subject(check, planned.service, planned.labels)
+        found = planned_for(self.windows(), subject, within)
+        corrected = planned_for(self._said(Kind.EXCLUSION), subject, within)
+        return found.excluded, found.paused, corrected.muted
+
+    async def run(self) -> None:
+        """Say when what is paused changes."""
+        while True:
+            await self._clock.sleep(self._pause())
+            self._look()
+
+    def _pause(self) -> float:
+        """Seconds until the next maintenance that pauses begins or ends, a minute at most."""
+        now_ms = self._clock.now_ms()
+        edges = [edge for spans in self._paused.values() for span in spans for edge in span if edge > now_ms]
+        return min([60.0, *((edge - now_ms) / 1000 for edge in edges)])
+
+    def _look(self) -> None:
+        """Notice what began or ended; work out the next days in good time."""
+        if self._clock.now_ms() + _SOON >= self._until_ms:
+            self._work_out()
+        resting = self.paused()
+        if resting != self._resting:
+            self._resting = resting
+            self._changed()
+
+    def _work_out(self) -> None:
+        now_ms = self._clock.now_ms()
+        horizon = now_ms - _BACK, now_ms + _AHEAD
+        self._until_ms = horizon[1]
+        self._muted, self._paused = {}, {}
+        times = [(window, window.spans(horizon)) for window in self.windows()]
+        soon = [(window, spans) for window, spans in times if spans]
+        for check, planned in self._checks.items() if soon else ():
+            subject = Subject(check, planned.service, planned.labels)
+            covering = [(window, spans) for window, spans in soon if window.covers(subject)]
+            if covering:
+                self._muted[check] = union(span for _, spans in covering for span in spans)
+            if paused := union(span for window, spans in covering if window.mode is Mode.PAUSE for span in spans):
+                self._paused[check] = paused
+
+
+def window_of(announcement: Announcement) -> Window:
+    """An announcement as maintenance: one that nobody has ended goes on for ever."""
+    span = announcement.began_ms, announcement.ended_ms or _FOREVER
+    return Window(
+        announcement.id,
+        OneOff(span) if span[0] < span[1] else _Never(),
+        announcement.checks,
+        announcement.services,
+        announcement.labels,
+        Mode(announcement.mode),
+        not announcement.counted,
+        announcement.reason,
+        announcement.author,
+    )
+
+
+class _Never:
+    """The times of what was ended before it began."""
+
+    def spans(self, within: Span) -> list[Span]:
+        return clip((), within)  # an empty list, whatever is asked for
