@@ -35,6 +35,10 @@ BENCHMARKS = (
     "store",
     "slices",
     "cost",
+    "replay",
+    "rollups",
+    "baseline",
+    "burn",
 )
 _MARKED = re.compile(r"(?<=<!-- figures: begin -->\n).*?(?=<!-- figures: end -->)", re.DOTALL)
 

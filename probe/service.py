@@ -42,6 +42,7 @@ from probe.engine.record import Recorder
 from probe.engine.records import Records
 from probe.engine.report import report
 from probe.engine.retention import Janitor
+from probe.engine.roll import Roller, grace_for
 from probe.engine.trend import Series, trend
 from probe.engine.vitals import Vitals
 from probe.store.base import Announcement, Delivery, StoreError
@@ -124,6 +125,7 @@ class Service:
         )
         judgement.attach(self.board)
         self._probing = Probing(clock, Ears(self._ran, self.board.report, self._seen_ms))
+        self._roller = Roller(self._store, clock)
         self._janitor = Janitor(self._store, clock, config.retention, self.own.store_size.set)
         self._observe()
         self._clear_own(config)
@@ -159,6 +161,7 @@ class Service:
         self.own.set_receivers(config.receivers)
         self.own.reloaded(len(config.checks), self._clock.now_ms())
         self._janitor.retention = config.retention
+        self._roller.grace = grace_for(config.checks.values())
 
     async def _work(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -170,6 +173,7 @@ class Service:
                 "reload": self._reload_when_wanted(),
                 "lookout": self._look_out(),
                 "judgement": self.judgement.run(),
+                "rollups": self._roller.run(),
                 "pauses": self._replan_when_wanted(),
             }
             running = [tasks.create_task(job, name=name) for name, job in jobs.items()]

@@ -37,6 +37,9 @@ class Judging(Protocol):
         """The level by all that is remembered, while `current` holds; and why, in one line."""
 
 
+_NONE: dict[str, Level] = {}
+
+
 class Past:
     """The runs of one check that its windows and baselines look back on."""
 
@@ -52,10 +55,12 @@ class Past:
 
     def judge(self, held: Held) -> tuple[Held, Level, str]:
         """What is bad now, given what was; the worst level of it, UP for none; and why."""
-        before, now = dict(held), []
+        before, now = dict(held) if held else _NONE, []
         worst, why = Level.UP, ""
         for part in self.parts:
-            level, reason = part.judge(before.get(part.threshold.name, Level.UP))
+            level, reason = part.judge(before.get(part.threshold.name, Level.UP) if before else Level.UP)
+            if level is Level.UP:
+                continue
             if level.bad:
                 now.append((part.threshold.name, level))
             if level > worst:

@@ -16,6 +16,9 @@ from thresholds.sliding import Ranked, Summed
 _QUANTILES = {Aggregate.P50: 0.5, Aggregate.P75: 0.75, Aggregate.P90: 0.9, Aggregate.P95: 0.95, Aggregate.P99: 0.99}
 
 
+_WELL = Level.UP, ""
+
+
 class Window:
     """The runs of one check from `over` ago, without that instant, up to the last, as far as its threshold needs them.
 
@@ -62,12 +65,22 @@ class Window:
             return values.most if aggregate is Aggregate.MAX else values.least
         return values.total if aggregate is Aggregate.FAILURES and values.count else values.mean
 
+    def _calm(self) -> bool:
+        """Whether a percentile is well under all limits, at a glance: what stands for a value is within 1.1 % of it."""
+        values = self._values
+        if self._q is None or self._nearest <= 0 or self.threshold.lower_is_worse or not isinstance(values, Ranked):
+            return False
+        ordered = values._ordered
+        return bool(ordered) and ordered[int(self._q * (len(ordered) - 1))] * 1.02 < self._nearest
+
     def judge(self, current: Level) -> tuple[Level, str]:
         """The level that the window says after `current`, which it said last; and why, where that is not UP.
 
         Too few values reach no level. They keep one only while they themselves are still beyond the eased limit:
         nothing is bad for ever because runs became rare, and nothing is bad that nothing is known of.
         """
+        if current is Level.UP and self._calm():
+            return _WELL
         threshold, value = self.threshold, self.value
         if value is None:
             return Level.UP, ""

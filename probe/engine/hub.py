@@ -17,6 +17,7 @@ from probe.store.base import Entry
 from thresholds.base import Event, Level, State, Transition, Verdict
 from thresholds.past import Past
 from thresholds.policy import judge
+from thresholds.replay import REMOVED
 from thresholds.spans import Span
 from thresholds.timeline import covered_until, gap_between
 
@@ -174,11 +175,10 @@ class Hub:
 
     def _close(self, name: str, state: State, planned: Planned | None) -> None:
         """A check that is gone has no outage any more: whoever was told of it is told that."""
-        reason = "the check was removed from the configuration"
-        failure = Failure(FailureKind.LOCAL, "", reason)
+        failure = Failure(FailureKind.LOCAL, "", REMOVED)
         result = Result(name, self._clock.now_ms(), 0.0, failure=failure)
         about = About.check(planned) if planned else OURSELVES
-        verdict = _move(result, state, Level.UNKNOWN, reason)
+        verdict = _move(result, state, Level.UNKNOWN, REMOVED)
         if verdict.transition is not None:
             self.moved(verdict.transition)
         self._record(self._entry(verdict, about))

@@ -51,7 +51,9 @@ class Runner:
             failure = _too_late(trace, spec.timeout, duration)
         elif failure is not None:
             failure = self._presentable(failure, trace, spec.timeout)
-        return Result(spec.name, at_ms, duration, trace.phases, self._shown(trace.facts), failure, attempt)
+        # Whole microseconds, as the store keeps them: history judged again is judged the same.
+        phases = {name: round(seconds, 6) for name, seconds in trace.phases.items()}
+        return Result(spec.name, at_ms, round(duration, 6), phases, self._shown(trace.facts), failure, attempt)
 
     async def _run(self, spec: CheckSpec, trace: Trace) -> None:
         """Raises what the check raises, and TimeoutError at its deadline."""
