@@ -27,6 +27,7 @@ class _Line(asyncio.Protocol):
         self._answer: asyncio.Future[bytes] | None = None
         self._body = bytearray()
         self._transport: asyncio.WriteTransport | None = None
+        self.lost = False
 
     async def ask(self, request: bytes) -> bytes:
         assert self._transport is not None
@@ -48,6 +49,7 @@ class _Line(asyncio.Protocol):
         self._parser.feed_data(data)
 
     def connection_lost(self, error: Exception | None) -> None:
+        self.lost = True
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error or ConnectionResetError("closed without an answer"))
 
@@ -92,6 +94,8 @@ class Scraper:
     async def get(self, path: str) -> bytes:
         """The body of a good answer. Raises OSError, or MeasurementError for another status."""
         loop = asyncio.get_running_loop()
+        while self._idle and self._idle[-1].lost:  # a server ends what was idle for long
+            self._idle.pop()
         if self._idle:
             line = self._idle.pop()
         else:

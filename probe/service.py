@@ -138,6 +138,7 @@ class Service:
         own.watch_receivers(self._deliverer.waiting, self._clock.now_ms)
         own.watch_processes(self.vitals)
         own.promised.accounts = lambda: self.judgement.accountant.accounts
+        own.usuals.watches = self.board.views
 
     def _clear_own(self, config: Config) -> None:
         """What is right again for certain: the store is open, the configuration is read, some receivers are gone."""

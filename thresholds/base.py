@@ -102,7 +102,7 @@ class Policy:
     memory: float = 0.0  # s: runs further apart do not count together; 0: they always do
     windows: tuple[WindowThreshold, ...] = ()
     baselines: tuple[BaselineThreshold, ...] = ()
-    flap: tuple[float, float] | None = (20.0, 40.0)  # % at which flapping ends, and begins; None: not looked for
+    flap: tuple[float, float] | None = (15.0, 30.0)  # % at which flapping ends, and begins; None: not looked for
 
     @property
     def remembers(self) -> bool:

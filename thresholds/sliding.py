@@ -90,29 +90,29 @@ class Summed(Sliding):
 class Ranked(Sliding):
     """Quantiles that slide: those that a Sketch of the same values would give, at a fraction of its cost."""
 
-    __slots__ = ("_ordered",)
+    __slots__ = ("ordered",)
 
     def __init__(self) -> None:
         super().__init__()
-        self._ordered = array("d")
+        self.ordered = array("d")
 
     def _came(self, value: float) -> None:
-        insort(self._ordered, value)
+        insort(self.ordered, value)
 
     def _went(self, value: float) -> None:
-        del self._ordered[bisect_left(self._ordered, value)]
+        del self.ordered[bisect_left(self.ordered, value)]
 
     @property
     def least(self) -> float | None:
-        return self._ordered[0] if self._ordered else None
+        return self.ordered[0] if self.ordered else None
 
     @property
     def most(self) -> float | None:
-        return self._ordered[-1] if self._ordered else None
+        return self.ordered[-1] if self.ordered else None
 
     def quantile(self, q: float) -> float | None:
         """The value that stands for the bucket of the quantile, within the extremes; q above 0 and below 1."""
-        ordered = self._ordered
+        ordered = self.ordered
         if not ordered:
             return None
         middle = stand_in(ordered[rank_of(q, len(ordered))])

@@ -122,7 +122,7 @@ class Standing:
     ratio: float | None  # good of what counts; None where nothing does
     coverage: float  # share of what is expected until now that is known
     burn: float  # since the period began: over 1.0 it ends in breach if this goes on
-    pace: float  # burn rate of the last hours: over 1.0 there is less left every minute
+    pace: float  # burn rate of late: over 1.0 there is less left every minute
     gone_in: float | None  # s of service; None where the budget will hold, or too little is known to say
 
     @property
@@ -148,8 +148,8 @@ class Standing:
         return left_text(self.objective, self.left, self.allowed, self.slice)
 
 
-def standing(objective: Objective, ledger: Ledger, now_ms: int) -> Standing:
-    """How an objective stands now.
+def standing(objective: Objective, ledger: Ledger, now_ms: int, *, pace_over: float = 0.0) -> Standing:
+    """How an objective stands now. The pace is that of the last `pace_over` seconds; 0: of six hours.
 
     In a rolling period the ledger knows `scope` for all of it; in a calendar's until its end, for its budget is of all
     the time in scope, that which is still to come included.
@@ -157,11 +157,11 @@ def standing(objective: Objective, ledger: Ledger, now_ms: int) -> Standing:
     window = objective.over.span(now_ms)
     so_far = ledger.tally((window[0], min(now_ms, window[1])))
     allowed = objective.budget * ledger.tally(window).expected
-    recent = ledger.tally((now_ms - round(_PACE * 1000), now_ms))
+    recent = ledger.tally((now_ms - round((pace_over or _PACE) * 1000), now_ms))
     pace = burn_rate(recent.bad, recent.expected, objective.target)
     left = allowed - so_far.bad
     gone_in = None
-    if enough(recent.bad, objective.min_bad_long):
+    if enough(recent.bad, objective.min_bad_short if pace_over else objective.min_bad_long):
         gone_in = exhaustion(objective, left, pace, ledger.slice)
         to_come = ledger.tally((now_ms, window[1])).expected * ledger.slice
         if gone_in is not None and objective.over.unit is not None and gone_in > to_come:

@@ -70,7 +70,7 @@ class Window:
         values = self._values
         if self._q is None or self._nearest <= 0 or self.threshold.lower_is_worse or not isinstance(values, Ranked):
             return False
-        ordered = values._ordered
+        ordered = values.ordered
         return bool(ordered) and ordered[int(self._q * (len(ordered) - 1))] * 1.02 < self._nearest
 
     def judge(self, current: Level) -> tuple[Level, str]:

@@ -205,29 +205,43 @@ def worker(config: Path, shard: str) -> None:
 
 
 @main.command(short_help="Availability, outages, objectives and series from the history.")
-@click.argument("what", type=click.Choice(["availability", "outages", "measures", "objectives", "series"]))
+@click.argument(
+    "what",
+    type=click.Choice(["availability", "outages", "measures", "reasons", "flow", "objectives", "series"]),
+    metavar="WHAT",
+)
 @click.argument("name", required=False, default="", metavar="[SERVICE-or-CHECK]")
 @click.option("-c", "--config", type=_FILE, required=True, help="The configuration of the service.")
 @click.option(
     "--since", default="30d", show_default=True, help="A length of time ago, an instant, month or last-month."
 )
 @click.option("--until", default="", help="Until when; now unless given.")
+@click.option("--checks", is_flag=True, help="Every check by itself, or every check of the service named.")
 @click.option("--step", default="", help="Of a series: 5m, 1h, 1d; chosen by the length of time unless given.")
 @click.option("--metric", multiple=True, default=("total",), help="Of a series: total, a phase, or all.")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @click.option("--store", metavar="URL", help="The history, as in sqlite:/path/probe.db; the file's own unless given.")
-def query(config: Path, form: str, store: str | None, metric: tuple[str, ...], **rest: str) -> None:
-    """Say what was: availability with its bounds, outages, mean times (MTTF, MTTR, ...), objectives, series of a check.
+def query(config: Path, form: str, store: str | None, metric: tuple[str, ...], **rest: Any) -> None:
+    """Say what was.
 
-    Of one service or check, or of all services. The database is only read; a service that uses it goes on. Exit code 1
-    when the history cannot be read, 2 when the question makes no sense.
-    """
+    \b
+    availability  the share of time, at worst and at best, and what was lost
+    outages       when each began and ended, and why
+    measures      mean times: MTTF, MTBF, MTTR, MTTD, MTTA
+    reasons       why things failed, what cost most first
+    flow          outages opened, resolved and open, day by day
+    objectives    what is left of error budgets, and how fast it goes
+    series        of one check: runs and latencies over time
+
+    Of one service or check; or of all services, and of the checks that belong to none. The database is only read; a
+    service that uses it goes on. Exit code 1 when the history cannot be read, 2 when the question makes no sense.
+    """  # noqa: D301  # \b keeps click from joining the lines
     import asyncio
 
     from probe.cli.query import Asked, ask, show
     from probe.store.base import StoreError
 
-    loaded = _load(config, quiet=form != "table")
+    loaded = _load(config, quiet=True)
     try:
         found = asyncio.run(ask(loaded, store or loaded.store, Asked(metrics=metric, **rest)))
     except ValueError as error:
@@ -252,7 +266,13 @@ def rules(config: Path, interval: str) -> None:
     from probe.engine.objectives import promises
     from probe.engine.rules import rules_file
 
-    loaded = _load(config)
+    class Plain(yaml.SafeDumper):
+        """Writes what is there twice twice: people read the file, and change it."""
+
+        def ignore_aliases(self, _: object) -> bool:
+            return True
+
+    loaded = _load(config, quiet=True)
     try:
         seconds = parse_duration(interval)
     except ValueError as error:
@@ -260,7 +280,7 @@ def rules(config: Path, interval: str) -> None:
     if not (found := list(promises(loaded))):
         click.echo(f"{config}: no service and no check has an slo", err=True)
         sys.exit(1)
-    click.echo(yaml.safe_dump(rules_file(found, seconds), sort_keys=False, width=1000), nl=False)
+    click.echo(yaml.dump(rules_file(found, seconds), Dumper=Plain, sort_keys=False, width=1000), nl=False)
 
 
 main.add_command(maintenance)

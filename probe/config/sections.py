@@ -55,8 +55,8 @@ class Confirm(Section):
 class Flap(Section):
     """A check flaps from `begins` on until `ends`: the weighted share of changes among its last 21 runs."""
 
-    begins: Ratio = Field(0.4, gt=0, json_schema_extra={"default": "40%"}, description="From this share on it flaps.")
-    ends: Ratio = Field(0.2, ge=0, json_schema_extra={"default": "20%"}, description="At this share it flaps no more.")
+    begins: Ratio = Field(0.3, gt=0, json_schema_extra={"default": "30%"}, description="From this share on it flaps.")
+    ends: Ratio = Field(0.15, ge=0, json_schema_extra={"default": "15%"}, description="At this share it flaps no more.")
 
     @model_validator(mode="after")
     def _apart(self) -> Self:

@@ -15,8 +15,10 @@ from probe.config.model import Config, Planned
 from probe.engine.notices import OURSELVES, SELF, About, make_notice, routing_labels
 from probe.store.base import Entry
 from thresholds.base import Event, Level, State, Transition, Verdict
+from thresholds.limits import BaselineLimit, WindowLimit, baseline_limits, window_limits
 from thresholds.past import Past
 from thresholds.policy import judge
+from thresholds.profile import HOUR_MS
 from thresholds.replay import REMOVED
 from thresholds.spans import Span
 from thresholds.timeline import covered_until, gap_between
@@ -29,19 +31,35 @@ _NEW = State()
 class Watch:
     """One check as it stands: what the pages show of it."""
 
-    __slots__ = ("_runs", "last", "past", "planned", "seen_ms", "state")
+    __slots__ = ("_hour", "_runs", "last", "learned", "past", "planned", "seen_ms", "state")
 
     def __init__(self, planned: Planned, state: State, seen_ms: int = 0) -> None:
         self.planned = planned
         self.state = state
         self.last: Verdict | None = None
         self.past: Past | None = None
+        self.learned: tuple[BaselineLimit, ...] = ()  # baselines in the hour of the last run, as metrics show them
+        self._hour = -1  # that it is of; -1: none
         self.seen_ms = seen_ms  # Unix ms from which on the next run is waited for; 0: there was none
         self._runs = b""  # a text of bytes is the smallest thing that holds them, and copied in no time
 
     @property
     def history(self) -> Sequence[tuple[Level, float]]:
         return [(Level(level), duration) for level, duration in _RUN.iter_unpack(self._runs)]
+
+    def windows(self) -> Sequence[WindowLimit]:
+        """Its thresholds on a while, as of the last run."""
+        return list(window_limits(self.past, self.state.held))
+
+    def baselines(self, at_ms: int) -> Sequence[BaselineLimit]:
+        """Its thresholds on what is usual, in the hour of the week of an instant."""
+        return list(baseline_limits(self.past, self.state.held, at_ms))
+
+    def remember(self, past: Past | None) -> None:
+        """Look back on this from now on; what was learned by others than its parts is forgotten."""
+        if past is None or self.past is None or past.parts != self.past.parts:
+            self.learned, self._hour = (), -1
+        self.past = past
 
     def gap(self, result: Result) -> Span | None:
         """The time before a run in which there should have been one; from now on the next is waited for."""
@@ -56,7 +74,15 @@ class Watch:
         if verdict.result.provisional:
             return
         self.last = verdict
+        if self.past is not None:
+            self._learn(verdict.result.at_ms)
         self._runs = self._runs[-_RUN.size * (_HISTORY - 1) :] + _RUN.pack(verdict.level, verdict.result.duration)
+
+    def _learn(self, at_ms: int) -> None:
+        """Keep what is usual, at the first run of an hour: a scrape would work it out for all checks at once."""
+        hour = at_ms // HOUR_MS
+        if hour != self._hour:
+            self.learned, self._hour = tuple(baseline_limits(self.past, self.state.held, at_ms)), hour
 
 
 class Hub:
@@ -124,7 +150,7 @@ class Hub:
         for name, planned in config.checks.items():
             watch = before.get(name) or Watch(planned, known.get(name, _NEW), (seen_ms or {}).get(name, 0))
             watch.planned = planned
-            watch.past = (pasts or {}).get(name)
+            watch.remember((pasts or {}).get(name))
             self._watches[name] = watch
         for name, state in known.items():
             if name not in config.checks and not name.startswith(SELF) and state.incident:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -18,11 +19,13 @@ from probe.engine.paces import Paces
 from probe.engine.recall import recall
 from probe.engine.records import Records
 from probe.engine.upkeep import Upkeep
-from probe.store.base import Announcement, Store
+from probe.store.base import Announcement, Store, StoreError
 from thresholds.base import Level
 from thresholds.past import Past
 from thresholds.slo import Objective
 from thresholds.spans import Span
+
+log = logging.getLogger(__name__)
 
 _DAY_MS = 86_400_000
 _TIDY = 3600.0  # s between two looks for what nobody asks for any more
@@ -40,6 +43,7 @@ class Judgement:
         self.paces = Paces()
         self._board: Hub | None = None
         self._look_back = 0.0  # s
+        self._keeping, self._failing = asyncio.Lock(), False
         self.lines = Lines(self.chronicle, self.upkeep, self._covered)
         self.accountant = Accountant(clock, self.lines, self.paces, self._report)
 
@@ -53,7 +57,7 @@ class Judgement:
         self._look_back = longest_look(config)
         since_ms = now_ms - max(_DAY_MS, round(self._look_back * 1000))
         self.upkeep.configure(config.maintenance, config.checks)
-        self.upkeep.announce(await self.store.announcements(since_ms))
+        await self._announced(since_ms)
         if since_ms < self.chronicle.since_ms or not self.chronicle.since_ms:
             await self.chronicle.read(self.store, since_ms)
         wanted: dict[str, list[Objective]] = {}
@@ -62,6 +66,17 @@ class Judgement:
                 wanted.setdefault(check, []).append(promise.objective)
         await self.paces.want(wanted, self.store, since_ms)
         self.accountant.configure(config)
+
+    async def _announced(self, since_ms: int) -> None:
+        """Read what people announced and what was noted, and go on noting."""
+        if self.upkeep.noting:
+            self.upkeep.announce(await self.store.announcements(since_ms))
+        else:
+            # Up to the last run that is stored, the service was there to write down what was planned.
+            seen_ms = max((await self.store.last_runs()).values(), default=self._clock.now_ms())
+            self.upkeep.announce(await self.store.announcements(min(since_ms, seen_ms)))
+            self.upkeep.note_from(seen_ms)
+        await self.note()
 
     def attach(self, board: Hub) -> None:
         """Hear of what happens on a board, and tell it what it has to know."""
@@ -79,20 +94,45 @@ class Judgement:
         await self.store.announce(announcement)
         self.upkeep.announce((announcement,))
 
+    async def note(self) -> None:
+        """Write down the maintenance of the configuration that has begun. What the store does not take is tried again
+        with the next call, and in force meanwhile.
+        """
+        self.upkeep.note()
+        async with self._keeping:
+            for record in self.upkeep.unkept():
+                try:
+                    await self.store.announce(record)
+                except StoreError as error:
+                    if not self._failing:
+                        log.warning("maintenance %s is not written down yet: %s", record.id, error)
+                    self._failing = True
+                    return
+                self.upkeep.kept(record)
+            self._failing = False
+
     async def records(self, config: Config, since_ms: int) -> Records:
         """What is known of the past from an instant on. Raises StoreError."""
         now_ms = self._clock.now_ms()
         if self.chronicle.since_ms and self.chronicle.since_ms <= since_ms:
             return Records(config, self.lines, now_ms)
-        older = Chronicle()
+        older, upkeep = Chronicle(), Upkeep(self._clock)
         await older.read(self.store, since_ms)
-        return Records(config, replace(self.lines, chronicle=older), now_ms)
+        upkeep.configure(config.maintenance, config.checks)
+        upkeep.announce([*await self.store.announcements(since_ms), *self.upkeep.unkept()])
+        return Records(config, replace(self.lines, chronicle=older, upkeep=upkeep), now_ms)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.upkeep.run(), name="upkeep")
+            tasks.create_task(self._note(), name="maintenance")
             tasks.create_task(self.accountant.run(), name="objectives")
             tasks.create_task(self._tidy(), name="tidy")
+
+    async def _note(self) -> None:
+        while True:
+            await self.note()
+            await self._clock.sleep(self.upkeep.until_next())
 
     async def _tidy(self) -> None:
         while True:
@@ -100,6 +140,7 @@ class Judgement:
             before_ms = self._clock.now_ms() - round(self._look_back * 1000) - _DAY_MS
             self.chronicle.forget(before_ms)
             self.paces.forget(before_ms)
+            self.upkeep.forget(before_ms)
 
     def _planned(self, check: str) -> Callable[[Span], bool]:
         return lambda span: bool(self.upkeep.of(check, span)[0])

@@ -39,6 +39,11 @@ class Lines:
             lines.append(line)
         return lines[0] if len(lines) == 1 else compose(lines, rule) if lines else []
 
+    def muted(self, members: Sequence[str], at_ms: int) -> bool:
+        """Whether all of them that are bad are in maintenance; False where none is."""
+        bad = [check for check in members if (edges := self.edges(check)) and edges[-1].level.bad]
+        return bool(bad) and all(self.upkeep.muted(check, at_ms) for check in bad)
+
     def edges(self, check: str) -> Sequence[Edge]:
         """What was decided of a check, in that order."""
         return self.chronicle.edges(check)

@@ -17,6 +17,7 @@ from prometheus_client import (
 
 from probe.engine.promised import Promised
 from probe.engine.series import Process, Processes, Queues, Waiting
+from probe.engine.usuals import Usuals
 from probe.engine.vitals import Vitals
 
 _SLOW = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # s
@@ -40,12 +41,13 @@ class OwnMetrics:
         self.queues = Queues()
         self.processes = Processes(lambda: ())
         self.promised = Promised()
+        self.usuals = Usuals()
         GCCollector(registry=registry)
         self._add_build()
         self._add_store()
         self._add_alerts()
         self._add_configuration()
-        for asked in (self.process, self.processes, self.queues, self.promised):
+        for asked in (self.process, self.processes, self.queues, self.promised, self.usuals):
             registry.register(asked)
 
     def _add_build(self) -> None:

@@ -51,6 +51,7 @@ class Account:
     promise: Promise
     standing: Standing
     burns: Sequence[Burn]
+    muted: bool = False  # all that is bad now is in maintenance, in which nobody is told
     in_scope: bool = True  # now
     bad: float = 0.0  # now: 1 down, 0 good, a share where degraded counts as one
     runs: int = 0  # of latency: counted since the start of the process
@@ -71,6 +72,7 @@ class Accountant:
         self._paces = paces
         self._report = report
         self._promises: tuple[Promise, ...] = ()
+        self._told: dict[str, Level] = {}
         self.accounts: Mapping[str, Account] = {}
 
     def configure(self, config: Config) -> None:
@@ -80,6 +82,7 @@ class Accountant:
         names = {one.name for one in self._promises}
         for name, one in before.items():
             if name not in names:
+                self._told.pop(name, None)
                 self._report(name, Level.UP, "", one.about)
         self.accounts = {name: account for name, account in self.accounts.items() if name in names}
 
@@ -98,13 +101,20 @@ class Accountant:
         self.accounts = {one.name: accounts[one.name] for one in self._promises if one.name in accounts}
 
     def _tell(self, account: Account) -> None:
+        """Have it known how bad it is. In maintenance nothing begins, and nothing gets worse."""
         promise, alert = account.promise, account.alert
-        if alert is None:
-            self._report(promise.name, Level.UP, "", promise.about)
+        before = self._told.get(promise.name, Level.UP)
+        level, reason, severity = Level.UP, "", Severity.TICKET
+        if alert is not None:
+            severity = alert.rule.severity
+            level, reason = _ALERTS[severity], f"{promise.objective}: {alert.reason}"
+        elif account.standing.exhausted:
+            level, reason = Level.DEGRADED, f"{promise.objective}: {account.standing}"
+        if account.muted and level > before:
             return
-        severity = alert.rule.severity
-        about = replace(promise.about, labels={**promise.about.labels, "severity": severity.value})
-        self._report(promise.name, _ALERTS[severity], f"{promise.objective}: {alert.reason}", about)
+        self._told[promise.name] = level
+        labels = {**promise.about.labels, "severity": severity.value} if level.bad else promise.about.labels
+        self._report(promise.name, level, reason, replace(promise.about, labels=labels))
 
 
 def account_of(promise: Promise, lines: Lines, paces: Paces, now_ms: int) -> Account:
@@ -112,10 +122,15 @@ def account_of(promise: Promise, lines: Lines, paces: Paces, now_ms: int) -> Acc
     objective, ledger = promise.objective, ledger_for(promise, lines, paces, now_ms)
     moment = ledger.tally((now_ms - _MOMENT, now_ms))
     runs, slow = paces.counted(promise.members, objective) if objective.kind is Kind.LATENCY else (0, 0)
+    burns = burning(objective, promise.rules, ledger, now_ms)
+    alert = firing(burns)
+    # While it burns, what people are told of its end is what the figures say of it.
+    pace_over = alert.rule.short if alert is not None else 0.0
     return Account(
         promise,
-        standing(objective, ledger, now_ms),
-        burning(objective, promise.rules, ledger, now_ms),
+        standing(objective, ledger, now_ms, pace_over=pace_over),
+        burns,
+        muted=lines.muted(promise.members, now_ms),
         in_scope=moment.expected > 0,
         bad=moment.bad / moment.expected if moment.expected else 0.0,
         runs=runs,

@@ -20,7 +20,7 @@ from thresholds.availability import Availability, availability
 from thresholds.composite import Rule, told
 from thresholds.hours import Hours
 from thresholds.measures import Cause, Flow, Reliability, cumulative_flow, reasons, reliability
-from thresholds.outages import Outage, merge_gap, outages
+from thresholds.outages import Outage, merge_gap, outages, unique
 from thresholds.spans import Span
 from thresholds.timeline import Condition, Edge, Interval, covered_until
 
@@ -90,13 +90,15 @@ class Records:
         return reliability(found, self.timeline(subject, window), window, gap=merge_gap(subject.every))
 
     def reasons(self, subject: Subject, window: Span) -> list[Cause]:
-        return reasons(self.outages(subject, window))
+        """Why failures happened; those of one night are one, as in the mean times."""
+        return reasons(unique(self.outages(subject, window), merge_gap(subject.every)))
 
     def flow(self, subject: Subject, days: Sequence[Span]) -> list[Flow]:
-        """How many outages began, ended and were open, day by day."""
+        """How many failures began, ended and were open, day by day."""
         if not days:
             return []
-        return cumulative_flow(self.outages(subject, (days[0][0], days[-1][1])), days)
+        found = unique(self.outages(subject, (days[0][0], days[-1][1])), merge_gap(subject.every))
+        return cumulative_flow(found, days)
 
     async def accounts(self, store: Store) -> list[Account]:
         """How every objective stands. Raises StoreError."""

@@ -77,8 +77,9 @@ class Bucket:
 
 
 class Kind(StrEnum):
-    """What people announce while the service runs."""
+    """What people announce while the service runs, and what the configuration planned when its time came."""
 
+    PLANNED = "planned"  # by the configuration: written down when it begins, with the end that it is to have
     MAINTENANCE = "maintenance"
     EXCLUSION = "exclusion"  # time that does not count, decided afterwards
 

@@ -36,5 +36,5 @@ def legible() -> Iterator[None]:
     """StoreError where a row is not as this version writes it."""
     try:
         yield
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, IndexError) as error:
         raise StoreError(f"the store holds a row that this version cannot read: {error}") from error

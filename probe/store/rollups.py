@@ -100,7 +100,7 @@ class SqlRollups:
         found = await self._driver.read(SQL["runs_of_checks"], (*span, *checks))
         outlines = await self._outlined({row[-1] for row in found})
         for check, group in groupby(found, itemgetter(0)):
-            runs = [row[1:] for row in group]
+            runs = list(group)
             tally = Tally()
             for start in range(0, len(runs), _AT_ONCE):
                 with legible():

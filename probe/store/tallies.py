@@ -37,14 +37,14 @@ def outline(shape: Shape) -> Outline:
 
 
 def fold(tally: Tally, found: Sequence[Sequence[Any]], outlines: Mapping[int, Outline]) -> None:
-    """Take runs into a tally. Rows: level, kind, duration_us, measured, shape_id of runs that count.
+    """Take runs into a tally. Rows: check_id, level, kind, duration_us, measured, shape_id of runs that count.
 
     ValueError or msgspec.MsgspecError where a row is not as this version writes it.
     """
-    for (level, kind), times in Counter([(row[0], row[1]) for row in found]).items():
+    for (level, kind), times in Counter([row[1:3] for row in found]).items():
         tally.count(level, kind, times)
     good: dict[int, list[list[Any]]] = {}  # columns of each run, by shape
-    for _, kind, duration_us, measured, shape_id in found:
+    for _, _, kind, duration_us, measured, shape_id in found:
         if kind is None and shape_id in outlines:  # a shape that is gone was deleted meanwhile, and its runs with it
             good.setdefault(shape_id, []).append([duration_us, *_measured.decode(measured)])
     for shape_id, runs in good.items():
@@ -52,11 +52,11 @@ def fold(tally: Tally, found: Sequence[Sequence[Any]], outlines: Mapping[int, Ou
 
 
 def _measure(tally: Tally, runs: list[list[Any]], shape: Outline) -> None:
-    if any(len(run) != shape.width for run in runs):
-        raise ValueError(f"a run whose shape has {shape.width - 1} names has another number of values")
+    if len(runs[0]) != shape.width:
+        raise ValueError(f"{len(runs[0]) - 1} values measured, {shape.width - 1} names")
     if shape.lag:
         runs = [run for run in runs if _truthful(run[0], run[shape.lag])]
-    for metric, column in zip(shape.metrics, zip(*runs, strict=True), strict=False):  # other facts follow
+    for metric, column in zip(shape.metrics, zip(*runs, strict=True), strict=False):  # facts follow
         tally.measure(metric, [us / MICRO for us in column])
 
 

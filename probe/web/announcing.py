@@ -95,4 +95,5 @@ async def find(site: Site, wanted: str, kind: Kind) -> Announcement:
 
 
 def _named(wanted: str, said: Iterable[Announcement]) -> Announcement | None:
-    return next((one for one in said if one.id == wanted), None)
+    """Of what people announced. What the configuration planned is nobody's to end."""
+    return next((one for one in said if one.id == wanted and one.kind is not Kind.PLANNED), None)

@@ -53,7 +53,7 @@ async def check(request: web.Request) -> web.Response:
     until_ms = parse_instant(query, "until", FOREVER, now_ms)
     view = named(request)
     under = (await site.agenda.marks()).of(view.planned)
-    value = shape.redacted(shape.detail(view, under), site.redact)
+    value = shape.redacted(shape.detail(view, now_ms, under), site.redact)
     past = await history.read(site.store, view.planned.name, Window(since_ms, until_ms, limit))
     if past.problem:
         value |= {"results": None, "transitions": None, "error": site.redact(past.problem)}

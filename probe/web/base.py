@@ -9,6 +9,7 @@ from probe.config.model import Planned
 from probe.store.base import Announcement
 from thresholds.availability import Availability
 from thresholds.base import Level, State, Verdict
+from thresholds.limits import BaselineLimit, WindowLimit
 from thresholds.maintenance import Window
 from thresholds.measures import Cause, Flow, Reliability
 from thresholds.outages import Outage
@@ -28,6 +29,12 @@ class CheckView(Protocol):
     @property
     def history(self) -> Sequence[tuple[Level, float]]:
         """The last runs, oldest first: the level of each alone and its duration in seconds."""
+
+    def windows(self) -> Sequence[WindowLimit]:
+        """Its thresholds on a while, as of the last run."""
+
+    def baselines(self, at_ms: int) -> Sequence[BaselineLimit]:
+        """Its thresholds on what is usual, in the hour of the week of an instant."""
 
 
 class Board(Protocol):

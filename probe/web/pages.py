@@ -11,7 +11,7 @@ from aiohttp import web
 from markupsafe import Markup
 
 from checks.core.units import format_duration
-from probe.web import facts, history, page, spark
+from probe.web import facts, history, limits, page, spark
 from probe.web.agenda import Marks, Occasion
 from probe.web.api import named, select
 from probe.web.bars import Bar, bars
@@ -139,6 +139,7 @@ async def check(request: web.Request) -> web.Response:
         "timeout": format_duration(planned.spec.timeout),
         "spark": spark.svg(view.history),
         "last": _last(view.last, now_ms),
+        "limits": limits.lines(view, now_ms),
         "problem": past.problem,
         "results": [
             (when(kept.result.at_ms, now_ms), kept, format_duration(kept.result.duration))

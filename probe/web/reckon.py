@@ -142,6 +142,7 @@ def objective(subject: str, standing: Standing, burns: Iterable[Burn]) -> Json:
         "target": promised.target,
         "period": span(standing.window),
         "ratio": standing.ratio,
+        "headline": standing.ratio if standing.covered else None,
         "coverage": standing.coverage,
         "budget_seconds": round(standing.allowed * standing.slice, 3),
         "left_seconds": round(standing.left * standing.slice, 3),

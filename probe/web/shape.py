@@ -11,6 +11,8 @@ from probe.store.base import Kept
 from probe.web.agenda import Occasion
 from probe.web.base import CheckView
 from thresholds.base import Level, State, Transition, Verdict
+from thresholds.limits import BaselineLimit, WindowLimit
+from thresholds.profile import REACH
 
 Json = dict[str, Any]
 
@@ -42,11 +44,44 @@ def check(view: CheckView, under: Occasion | None = None) -> Json:
     }
 
 
-def detail(view: CheckView, under: Occasion | None = None) -> Json:
-    """One check as it stands, with everything that is known of its last run."""
+def detail(view: CheckView, now_ms: int, under: Occasion | None = None) -> Json:
+    """One check as it stands, with everything that is known of its last run, and its limits on many."""
     spec = view.planned.spec
     last = None if view.last is None else run(view.last.result, view.last.level, view.last.reason)
-    return check(view, under) | {"every": spec.every, "timeout": spec.timeout, "last": last}
+    return check(view, under) | {
+        "every": spec.every,
+        "timeout": spec.timeout,
+        "last": last,
+        "windows": [window(limit) for limit in view.windows()],
+        "baselines": [baseline(limit) for limit in view.baselines(now_ms)],
+    }
+
+
+def window(limit: WindowLimit) -> Json:
+    threshold = limit.threshold
+    return {
+        "name": threshold.name,
+        "level": word(limit.level),
+        "value": None if limit.value is None else _seconds(limit.value),
+        "runs": limit.runs,
+        "min_runs": threshold.min_samples,
+        "degraded": threshold.degraded,
+        "down": threshold.down,
+    }
+
+
+def baseline(limit: BaselineLimit) -> Json:
+    threshold, usual = limit.threshold, limit.usual
+    return {
+        "name": threshold.name,
+        "metric": threshold.metric,
+        "level": word(limit.level),
+        "stage": limit.stage.value,
+        "learned_hours": limit.learned,
+        "of_hours": REACH,
+        "usual_seconds": None if usual is None else _seconds(usual.median),
+        "limit_seconds": None if usual is None else _seconds(usual.limit),
+    }
 
 
 def maintenance(occasion: Occasion) -> Json:

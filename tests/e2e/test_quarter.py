@@ -7,7 +7,7 @@ instants that nobody chose, and what it had not stored yet lost.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,16 +36,17 @@ pytestmark = pytest.mark.e2e
 ZONE = ZoneInfo("Australia/Sydney")  # whose clocks change in the middle of it, on 4 October
 EVERY = 40  # minutes between two runs
 COVERS = EVERY * 3 // 2  # that one speaks for
-UNKNOWN, UP, DOWN = b"\0\1\3"
+UNKNOWN, UP, DOWN, EXCUSED = b"\0\1\3\7"
+_RANK = {UP: 0, UNKNOWN: 1, DOWN: 2}
 FIRST = datetime(2026, 9, 1, tzinfo=ZONE).astimezone(UTC)
 LAST = datetime(2026, 12, 1, tzinfo=ZONE).astimezone(UTC)
 MINUTES = int((LAST - FIRST).total_seconds()) // 60
 START_MS = int(FIRST.timestamp()) * 1000
 CHECKS = [f"shop/{number:02}" for number in range(40)]
-WORKED_ON = frozenset(CHECKS[:5])  # by a maintenance every Sunday night
+WORKED_ON = frozenset(CHECKS[:5])  # by a maintenance every Wednesday morning
 REFUSED = Failure(FailureKind.CONNECT, "connect", "connection refused")
 GOALS = (
-    Objective("quarterly", 0.99, Period(unit=Unit.MONTH, zone="Australia/Sydney")),
+    Objective("quarterly", 0.99, Period(unit=Unit.QUARTER, zone="Australia/Sydney")),
     Objective("rolling", 0.995, Period(30 * 86_400.0)),
 )
 
@@ -58,7 +59,7 @@ def config() -> Config:
     service = ServicePlan(
         "shop", members=tuple(CHECKS), hours=hours, zone="Australia/Sydney", objectives=GOALS, every=EVERY * 60.0
     )
-    work = Window("patches", parse_hours("Sun 02:00-04:00 Australia/Sydney"), checks=tuple(WORKED_ON))
+    work = Window("patches", parse_hours("Wed 10:00-12:00 Australia/Sydney"), checks=tuple(WORKED_ON))
     return Config(Path("x"), "t", "127.0.0.1", 0, "", checks, services={"shop": service}, maintenance=(work,))
 
 
@@ -84,13 +85,19 @@ class Truth:
         for at in range(minute, min(minute + COVERS, MINUTES)):
             line[at] = state
 
+    def planned(self) -> bytearray:
+        """The minutes of the maintenance."""
+        return _minutes(lambda local: local.weekday() == 2 and 10 <= local.hour < 12)
+
     def scope(self) -> bytearray:
         """The minutes of the service hours."""
-        hours = bytearray(MINUTES)
-        for minute in range(MINUTES):
-            local = datetime.fromtimestamp(START_MS // 1000 + minute * 60, ZONE)
-            hours[minute] = local.weekday() < 5 and 8 <= local.hour < 20
-        return hours
+        return _minutes(lambda local: local.weekday() < 5 and 8 <= local.hour < 20)
+
+
+def _minutes(holds: Callable[[datetime], bool]) -> bytearray:
+    """The minutes of the quarter for which something holds on the wall clock."""
+    stamps = (START_MS // 1000 + minute * 60 for minute in range(MINUTES))
+    return bytearray(holds(datetime.fromtimestamp(stamp, ZONE)) for stamp in stamps)
 
 
 async def lived(store: Store, clock: FakeClock, seed: int, kills: int) -> Truth:
@@ -104,19 +111,21 @@ async def lived(store: Store, clock: FakeClock, seed: int, kills: int) -> Truth:
     assert len(deaths) >= kills / 4
     truth, conf = Truth(), config()
     entries: list[Entry] = []
-    hub = await _born(store, clock, conf, entries)
+    hub, judgement = await _born(store, clock, conf, entries)
     dead_until = 0
     for number in range(MINUTES // EVERY):
         if number in deaths:
             entries.clear()  # killed: what was not stored is gone
             dead_until = number + deaths[number]
         if number == dead_until and number:
-            hub = await _born(store, clock, conf, entries)
+            hub, judgement = await _born(store, clock, conf, entries)
         if number >= dead_until:
             for name in CHECKS:
                 bad = number in failing[name]
                 hub.emit(Result(name, clock.now_ms(), 0.1, {"connect": 0.1}, failure=REFUSED if bad else None))
         await clock.advance(EVERY * 60)
+        if number >= dead_until:
+            await judgement.note()
         if number >= dead_until and (number + 1 not in deaths or random_.random() < 0.5):
             for entry in entries:
                 name = entry.verdict.result.check
@@ -139,14 +148,14 @@ def _near_a_change(plan: dict[str, list[tuple[int, int]]], first: int, last: int
     )
 
 
-async def _born(store: Store, clock: FakeClock, conf: Config, entries: list[Entry]) -> Hub:
+async def _born(store: Store, clock: FakeClock, conf: Config, entries: list[Entry]) -> tuple[Hub, Judgement]:
     judgement = Judgement(store, clock, lambda: None)
     await judgement.configure(conf)
     pasts = await judgement.recall(conf, {})
     states, seen_ms = await store.states(), await store.last_runs()
     hub = Hub(conf, clock, entries.append, lambda _: None, states, {}, seen_ms=seen_ms, pasts=pasts)
     judgement.attach(hub)
-    return hub
+    return hub, judgement
 
 
 def _spells(line: bytearray) -> Iterator[tuple[int, int]]:
@@ -177,14 +186,17 @@ async def test_what_is_reported_of_a_quarter_is_what_happened(tmp_path: Path, se
 def _checks_are_told_right(records: Records, truth: Truth) -> None:
     window = START_MS, START_MS + MINUTES * 60_000
     for name in CHECKS:
-        if name in WORKED_ON:
-            continue
         subject, line = records.subject(name), truth.minutes[name]
         assert subject is not None
         found = records.availability(subject, window)
+        if name in WORKED_ON:  # only what lies outside of its maintenance counts
+            line = bytearray(state for state, at_work in zip(line, truth.planned(), strict=True) if not at_work)
+            assert found.planned == 60.0 * (MINUTES - len(line))
         seen = {state: line.count(state) * 60.0 for state in (UNKNOWN, UP, DOWN)}
         assert (found.unknown, found.up, found.down) == (seen[UNKNOWN], seen[UP], seen[DOWN]), name
-        spells = [(first, end) for first, end in _spells(line)]
+        if name in WORKED_ON:
+            continue
+        spells = list(_spells(line))
         merged: list[tuple[int, int]] = []
         for first, end in spells:  # unique failures: less than five intervals apart is one
             if merged and first - merged[-1][1] < 5 * EVERY:
@@ -200,11 +212,18 @@ def _checks_are_told_right(records: Records, truth: Truth) -> None:
 
 
 def _together(truth: Truth) -> bytearray:
-    """The service: down where any check is, else unknown where any check is. Maintenance excuses what it explains."""
+    """The service: down where any check is, else unknown where any check is; EXCUSED where maintenance explains it."""
+    at_work = truth.planned()
+    lines = [[truth.minutes[name] for name in CHECKS if (name in WORKED_ON) is worked] for worked in (True, False)]
+    worked, others = ([_worst(states) for states in zip(*some, strict=True)] for some in lines)
     return bytearray(
-        DOWN if DOWN in states else UNKNOWN if UNKNOWN in states else UP
-        for states in zip(*truth.minutes.values(), strict=True)
+        EXCUSED if planned and _RANK[mine] > _RANK[other] else max((mine, other), key=_RANK.__getitem__)
+        for mine, other, planned in zip(worked, others, at_work, strict=True)
     )
+
+
+def _worst(states: tuple[int, ...]) -> int:
+    return DOWN if DOWN in states else UNKNOWN if UNKNOWN in states else UP
 
 
 def _the_service_is_told_right(records: Records, truth: Truth) -> None:
@@ -223,11 +242,15 @@ def _the_service_is_told_right(records: Records, truth: Truth) -> None:
 
 async def _budgets_are_told_right(records: Records, store: Store, truth: Truth) -> None:
     scope, line = truth.scope(), _together(truth)
+    counted = [open_ and state != EXCUSED for state, open_ in zip(line, scope, strict=True)]
     accounts = {one.promise.objective.name: one.standing for one in await records.accounts(store)}
     thirty = range(MINUTES - 30 * 1440, MINUTES)
-    bad = 60.0 * sum(line[minute] == DOWN and scope[minute] for minute in thirty)
-    expected = 60.0 * sum(scope[minute] for minute in thirty)
-    rolling = accounts["rolling"]
-    assert rolling.bad * rolling.slice == pytest.approx(bad)
-    assert rolling.allowed * rolling.slice == pytest.approx(0.005 * expected)
-    assert rolling.left_ratio == pytest.approx(1 - bad / (0.005 * expected))
+    october = round((datetime(2026, 10, 1, tzinfo=ZONE).astimezone(UTC) - FIRST).total_seconds()) // 60
+    for name, minutes, share in (("rolling", thirty, 0.005), ("quarterly", range(october, MINUTES), 0.01)):
+        standing = accounts[name]
+        bad = 60.0 * sum(line[minute] == DOWN and counted[minute] for minute in minutes)
+        assert standing.bad * standing.slice == pytest.approx(bad), name
+        if name == "rolling":  # of a quarter that goes on, what is to come is part of the budget
+            allowed = share * 60.0 * sum(counted[minute] for minute in minutes)
+            assert standing.allowed * standing.slice == pytest.approx(allowed)
+            assert standing.left_ratio == pytest.approx(1 - bad / allowed)

@@ -129,10 +129,45 @@ async def test_maintenance_is_off_the_account(clock: FakeClock) -> None:
     conf = config(NINES)
     span = clock.now_ms() - 60 * MIN, clock.now_ms() + 60 * MIN
     books = Books(clock, replace(conf, maintenance=(Window("work", OneOff(span), services=("shop",)),)))
+    books.upkeep.note_from(span[0])
     books.move("shop/home", Level.UP, Level.DOWN, -30)
     await books.accountant.look()
     assert books.told == []
     assert books.accountant.accounts["slo/shop/monthly"].standing.bad == 0
+
+
+async def test_maintenance_that_counts_wakes_nobody_all_the_same(clock: FakeClock) -> None:
+    span = clock.now_ms() - 60 * MIN, clock.now_ms() + 60 * MIN
+    work = Window("work", OneOff(span), services=("shop",), excluded=False)
+    books = Books(clock, replace(config(NINES), maintenance=(work,)))
+    books.move("shop/home", Level.UP, Level.DOWN, -30)
+    await books.accountant.look()
+    assert books.accountant.accounts["slo/shop/monthly"].alert is not None
+    assert books.told == []
+    await clock.advance(61 * 60)
+    await books.accountant.look()
+    assert [one[1] for one in books.told] == [Level.DOWN], "what is left after it is told"
+
+
+async def test_a_spent_budget_is_told_also_when_nothing_burns(clock: FakeClock) -> None:
+    books = Books(clock, config(NINES))
+    books.down("shop/cart", 50, ago=20 * 1440)
+    await books.accountant.look()
+    ((_, level, reason, about),) = books.told
+    assert (level, about.labels["severity"]) == (Level.DEGRADED, "ticket")
+    assert reason == "99.9% available over 30d: the budget of 43m 12s is overspent by 6m 48s"
+
+
+async def test_an_alert_and_the_figures_say_the_same_of_the_end(clock: FakeClock) -> None:
+    books = Books(clock, config(NINES))
+    books.move("shop/home", Level.UP, Level.DOWN, -6)
+    await books.accountant.look()
+    account = books.accountant.accounts["slo/shop/monthly"]
+    assert account.standing.gone_in == pytest.approx(2592 - 360, rel=0.01), (
+        "nothing is up: it ends when the rest is over"
+    )
+    assert account.alert is not None
+    assert account.alert.reason.endswith("gone in 37m 12s")
 
 
 async def test_a_promise_that_is_taken_back_is_told_to_be_over(clock: FakeClock) -> None:

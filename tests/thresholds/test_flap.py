@@ -10,7 +10,7 @@ from thresholds.flap import KEPT, changes, is_flapping, percentage, remember
 from thresholds.policy import judge
 
 EVERY_MS = 10_000
-AT_ONCE = Policy(down_after=(1, 1), up_after=1)
+AT_ONCE = Policy(down_after=(1, 1), up_after=1, flap=(20.0, 40.0))
 DOWN = Failure(FailureKind.CONNECT, "connect", "connection refused")
 
 

@@ -182,7 +182,7 @@ def test_a_window_that_a_reload_eases_lets_go() -> None:
     assert judge(eased, state, script("u1 u9 u1")[-1].result, past_of(eased)).state.level is Level.UP
 
 
-AT_ONCE = Policy(down_after=(1, 1), up_after=1)
+AT_ONCE = Policy(down_after=(1, 1), up_after=1, flap=(20.0, 40.0))
 FLAPS = "u u u " + "x u " * 12
 
 

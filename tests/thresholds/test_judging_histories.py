@@ -180,7 +180,7 @@ def test_whatever_a_reload_changes_good_runs_end_it_all(
 @settings(max_examples=50)
 @given(st.lists(st.sampled_from([Level.UP, Level.DEGRADED, Level.DOWN]), min_size=1, max_size=120))
 def test_flapping_comes_and_goes_as_in_nagios(levels: list[Level]) -> None:
-    policy, state, states = Policy((Threshold("total", 1.0),), (1, 1), 1), State(), ""
+    policy, state, states = Policy((Threshold("total", 1.0),), (1, 1), 1, flap=(20.0, 40.0)), State(), ""
     ring, place, flapping = [int(levels[0])] * 21, 0, False
     for number, level in enumerate(levels):
         ring[place] = int(level)

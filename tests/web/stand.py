@@ -20,6 +20,7 @@ from probe.engine.hub import Hub
 from probe.engine.judgement import Judgement
 from probe.engine.metrics import OwnMetrics
 from probe.engine.objectives import Account
+from probe.engine.recall import parts_of
 from probe.engine.records import Records
 from probe.engine.report import report
 from probe.engine.trend import Series, trend
@@ -30,6 +31,7 @@ from probe.web.app import make_app
 from tests.conftest import FakeClock
 from thresholds.base import Policy, Threshold
 from thresholds.maintenance import Window
+from thresholds.past import Past
 from thresholds.spans import Span
 
 REFUSED = Failure(FailureKind.CONNECT, "connect", "connection refused")
@@ -124,7 +126,8 @@ class Stand:
         self.vitals = [Vitals("service", 100, clock.now_ms())]
         self.service.own.watch_processes(lambda: self.vitals)
         self.service.own.watch_queue("store", lambda: len(self.entries), lambda: 0)
-        self.hub = Hub(config, clock, self.entries.append, lambda _: None, {}, {})
+        pasts = {plan.name: Past(parts_of(plan.policy, lambda _: False)) for plan in plans if plan.policy.remembers}
+        self.hub = Hub(config, clock, self.entries.append, lambda _: None, {}, {}, pasts=pasts)
         self.judgement.attach(self.hub)
 
     async def plan(self, *windows: Window) -> None:

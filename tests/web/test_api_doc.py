@@ -9,10 +9,15 @@ import pytest
 from probe.store.base import Announcement, Kind
 from tests.conftest import FakeClock
 from tests.web.stand import REFUSED, planned, standing
-from thresholds.base import Level
+from thresholds.base import Aggregate, BaselineThreshold, Level, Policy, WindowThreshold
 from thresholds.maintenance import OneOff, Window
 
 DOC = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+LIMITS = Policy(
+    down_after=(1, 1),
+    windows=(WindowThreshold("p95(total) over 10m", Aggregate.P95, "total", 600.0, degraded=0.8),),
+    baselines=(BaselineThreshold("baseline(ttfb)", "ttfb", 4.0),),
+)
 OPEN = {"labels", "phases", "facts", "dropped"}  # whose keys are the configuration's, the run's, or reasons
 
 
@@ -43,7 +48,7 @@ def keys(value, path: str = "") -> set[str]:
 )
 async def test_the_keys_in_the_documentation_are_those_returned(clock: FakeClock, tmp_path: Path, heading, path):
     async with standing(
-        clock, tmp_path, planned("shop/checkout", labels={"tier": "1"}), planned("shop/search")
+        clock, tmp_path, planned("shop/checkout", labels={"tier": "1"}, policy=LIMITS), planned("shop/search")
     ) as stand:
         stand.run("shop/checkout", REFUSED, facts={"http.status": 503})
         stand.run("shop/search")

@@ -174,6 +174,21 @@ async def test_each_kind_is_ended_at_its_own_address(clock: FakeClock, tmp_path:
     assert none == {"error": "there is no maintenance 'm-nothing'"}
 
 
+async def test_what_was_noted_of_the_configuration_is_listed_once_and_nobodys_to_end(clock: FakeClock, tmp_path: Path):
+    async with standing(clock, tmp_path, *PLANS) as stand, stand.client() as client:
+        await stand.plan(Window("patches", OneOff((NOW, NOW + HOUR)), ("shop/*",)))
+        (noted,) = await stand.store.announcements(0)
+        listed = await read(client, "/api/v1/maintenance")
+        excluded = await read(client, "/api/v1/exclusions")
+        refused = await post(client, f"/api/v1/maintenance/{noted.id}/end", status=404)
+        await post(client, f"/api/v1/exclusions/{noted.id}/withdraw", status=404)
+        assert await stand.store.announcements(0) == [noted]
+    assert (noted.id, noted.kind) == (f"patches@{NOW}", Kind.PLANNED)
+    assert [(one["id"], one["source"]) for one in listed["now"]] == [("patches", "configuration")]
+    assert excluded["exclusions"] == []
+    assert refused == {"error": f"there is no maintenance 'patches@{NOW}'"}
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
