@@ -41,7 +41,7 @@ e2e: dev
 	./tests/e2e/install
 	$(BIN)/pytest -m e2e $(PYTEST_ARGS)
 
-bench: dev  ## The figures of benchmarks/README.md in their short form, within ten minutes.
+bench: dev  ## The figures of benchmarks/README.md in their short form.
 	./tests/e2e/install
 	$(BIN)/python benchmarks/run.py
 

@@ -1,4 +1,4 @@
-"""Runs every benchmark, prints a table of each; in their short form, within ten minutes.
+"""Runs every benchmark, prints a table of each; in their short form unless told otherwise.
 
     python benchmarks/run.py [--full] [--write] [name ...]
 
