@@ -128,7 +128,7 @@ def availability(
         place, condition = _place(interval), interval.condition
         spent[place, condition] += interval.end_ms - interval.start_ms
         if condition is Condition.UNKNOWN and place is _Place.IN_SCOPE:
-            assumed[_assumed(unknown, known)] += interval.end_ms - interval.start_ms
+            assumed[taken_for(unknown, known)] += interval.end_ms - interval.start_ms
         elif condition not in (Condition.UNKNOWN, Condition.PAUSED):
             known = condition
     return _summed(spent, assumed, degraded_counts_as)
@@ -144,7 +144,8 @@ def _place(interval: Interval) -> _Place:
     return _Place.PAUSED if interval.condition is Condition.PAUSED else _Place.IN_SCOPE
 
 
-def _assumed(policy: Unknown, known: Condition) -> Condition:
+def taken_for(policy: Unknown, known: Condition) -> Condition:
+    """What time without data counts as, by the policy for it and by what was known before."""
     match policy:
         case Unknown.MISSING:
             return Condition.UNKNOWN

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Protocol
 
-from thresholds.availability import Unknown
+from thresholds.availability import Unknown, taken_for
 from thresholds.spans import Span, Spans, union
 from thresholds.timeline import Condition, Interval
 
@@ -138,9 +138,11 @@ def ledger_of(
             continue
         span = interval.start_ms, interval.end_ms
         scope.append(span)
-        if interval.condition is Condition.UNKNOWN:
+        counts_as = interval.condition
+        if counts_as is Condition.UNKNOWN:
             unseen.append(span)
-        spans[_taken_for(interval.condition, before, unknown)].append(span)
+            counts_as = taken_for(unknown, before)
+        spans[counts_as].append(span)
     return TimeLedger(
         slice=every,
         scope=Covered(union(scope)),
@@ -150,11 +152,3 @@ def ledger_of(
         uncounted=Covered(union(spans[Condition.UNKNOWN])),
         share=1 - degraded_counts_as,
     )
-
-
-def _taken_for(condition: Condition, before: Condition, unknown: Unknown) -> Condition:
-    if condition is not Condition.UNKNOWN or unknown is Unknown.MISSING:
-        return condition
-    if unknown is Unknown.IGNORE:
-        return before
-    return Condition.DOWN if unknown is Unknown.BREACHING else Condition.UP

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from probe.clock import Clock
 from probe.config.model import Planned
 from probe.engine.logbook import Logbook, Times
+from probe.store.announced import window_of
 from probe.store.base import Announcement, Kind
-from thresholds.maintenance import Mode, OneOff, Subject, Window
+from thresholds.maintenance import Mode, Subject, Window
 from thresholds.maintenance import planned as planned_for
-from thresholds.spans import Span, Spans, clip, inside, union
+from thresholds.spans import Span, Spans, inside, union
 
 _AHEAD = 2 * 86_400_000  # ms for which the times of maintenance are worked out at once
 _SOON = 3_600_000  # ms before the end of what is worked out
@@ -183,26 +184,3 @@ class Upkeep:
                 self._muted[check] = union(span for _, spans in covering for span in spans)
             if paused := union(span for window, spans in covering if window.mode is Mode.PAUSE for span in spans):
                 self._paused[check] = paused
-
-
-def window_of(announcement: Announcement) -> Window:
-    """An announcement as maintenance: one that nobody has ended goes on for ever."""
-    span = announcement.began_ms, announcement.ended_ms or _FOREVER
-    return Window(
-        announcement.id,
-        OneOff(span) if span[0] < span[1] else _Never(),
-        announcement.checks,
-        announcement.services,
-        announcement.labels,
-        Mode(announcement.mode),
-        not announcement.counted,
-        announcement.reason,
-        announcement.author,
-    )
-
-
-class _Never:
-    """The times of what was ended before it began."""
-
-    def spans(self, within: Span) -> list[Span]:
-        return clip((), within)  # an empty list, whatever is asked for

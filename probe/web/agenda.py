@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from probe.clock import Clock
 from probe.config.model import Planned
+from probe.store.announced import window_of
 from probe.store.base import Announcement, Kind
 from probe.web.base import Control
 from thresholds.maintenance import Mode, OneOff, Subject, Window
@@ -136,19 +137,3 @@ def lasting(announcement: Announcement) -> bool:
 
 def occasion_of(announcement: Announcement) -> Occasion:
     return Occasion(window_of(announcement), announcement.began_ms, announcement.ended_ms, announced=True)
-
-
-def window_of(announcement: Announcement) -> Window:
-    """What an announcement covers, and when; of one that takes no time an instant."""
-    one = announcement
-    return Window(
-        one.id,
-        OneOff((one.began_ms, max(one.ended_ms or FOREVER, one.began_ms + 1))),
-        one.checks,
-        one.services,
-        one.labels,
-        Mode(one.mode),
-        not one.counted,
-        one.reason,
-        one.author,
-    )

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from aiohttp import web
 
+from probe.store.announced import window_of
 from probe.store.base import Announcement, Kind, StoreError
 from probe.web import body, shape
-from probe.web.agenda import DAY_MS, lasting, window_of
+from probe.web.agenda import DAY_MS, lasting
 from probe.web.announcing import LONGEST, announcement, check_room, find, keep, span_of
 from probe.web.answer import json_answer
 from probe.web.body import BodyError

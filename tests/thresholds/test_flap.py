@@ -40,15 +40,20 @@ def test_changes_weigh_as_in_nagios(changed: set[int], expected: float) -> None:
     assert changes(history(changed)) == len(changed)
 
 
+# Of the newest changes in a row: 1 is 6.25 %, 3 are 18.4 %, 4 are 24.2 %, 6 are 35.5 %, 7 are 41.1 %.
 @pytest.mark.parametrize(
-    ("share", "was", "expected"),
-    [(39.9, False, False), (40.0, False, True), (40.0, True, True), (20.1, True, True), (20.0, True, False)],
+    ("newest", "was", "expected"),
+    [(6, False, False), (7, False, True), (7, True, True), (4, True, True), (4, False, False), (3, True, False)],
 )
-def test_between_the_limits_it_goes_on_as_it_was(
-    share: float, was: bool, expected: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("thresholds.flap.percentage", lambda _states: share)
-    assert is_flapping("x", was=was, low=20.0, high=40.0) is expected
+def test_between_the_limits_it_goes_on_as_it_was(newest: int, was: bool, expected: bool) -> None:
+    states = history(set(range(21 - newest, 21)))
+    assert is_flapping(states, was=was, low=20.0, high=40.0) is expected
+
+
+def test_at_its_limits_it_begins_and_ends() -> None:
+    states = history({20})
+    assert is_flapping(states, was=False, low=1.0, high=6.25)
+    assert not is_flapping(states, was=True, low=6.25, high=40.0)
 
 
 def test_equal_states_are_remembered_as_nothing() -> None:

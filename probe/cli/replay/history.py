@@ -9,7 +9,7 @@ from datetime import time
 from probe.cli.replay.series import Series, asked
 from probe.config.model import Planned
 from probe.engine.recall import parts_of
-from probe.engine.upkeep import window_of
+from probe.store.announced import window_of
 from probe.store.base import Bucket, Kind
 from probe.store.reader import Reader
 from thresholds.alerts import DAY, Alert, Comparison, Noise, Taste, alerts_of, compare, noise, to_detect, within
