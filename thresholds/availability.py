@@ -8,12 +8,10 @@ an operator, planned maintenance, paused; what is left is in scope, and is up, d
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from math import prod
 
-from thresholds.composite import Kind, Rule
 from thresholds.timeline import Condition, Interval
 
 SURE = 0.95  # of the time in scope: with less of it known, a ratio is no headline
@@ -180,25 +178,3 @@ def _summed(
         assumed_down=assumed[Condition.DOWN] / 1000,
         degraded_counts_as=degraded_counts_as,
     )
-
-
-def reachability(good: int, runs: int) -> float | None:
-    """The share of runs that succeeded; None without runs. Request-based: never to be mixed with a share of time."""
-    return good / runs if runs else None
-
-
-def independent(rule: Rule, ratios: Sequence[float]) -> float:
-    """The availability of a service whose members fail independently of each other, each available for such a share.
-
-    Forty members at 99.9 %, all of them needed, make 96.1 %. Raises ValueError for weighted members.
-    """
-    if rule.kind == Kind.WEIGHTED:
-        raise ValueError("what weighted members make together depends on which of them fail")
-    if rule.kind == Kind.ALL:
-        return prod(ratios)
-    chances = [1.0]  # of so many members being available
-    for ratio in ratios:
-        shifted = [0.0, *(chance * ratio for chance in chances)]
-        stay = [*(chance * (1 - ratio) for chance in chances), 0.0]
-        chances = [one + other for one, other in zip(shifted, stay, strict=True)]
-    return sum(chances[rule.needed(len(ratios)) :])

@@ -135,11 +135,6 @@ def previous_span(unit: Unit | str, zone: str | tzinfo, at_ms: int) -> Span:
     return calendar_span(unit, zone, calendar_span(unit, zone, at_ms)[0] - 1)
 
 
-def next_span(unit: Unit | str, zone: str | tzinfo, at_ms: int) -> Span:
-    """The whole one after that in which an instant lies."""
-    return calendar_span(unit, zone, calendar_span(unit, zone, at_ms)[1])
-
-
 def calendar_spans(unit: Unit | str, zone: str | tzinfo, within: Span) -> list[Span]:
     """Every one, whole, that a span of time touches, in order."""
     found: list[Span] = []

@@ -15,7 +15,7 @@ from typing import Protocol
 from cronsim import CronSim, CronSimError
 
 from thresholds.calendar import local, named_zone, occurrences, resolve
-from thresholds.spans import Span, Spans, clip, inside, union, without
+from thresholds.spans import Span, Spans, clip, union, without
 
 _NICKNAMES = {
     "@hourly": "0 * * * *",
@@ -196,9 +196,3 @@ def agenda(windows: Iterable[Window], within: Span) -> list[tuple[Span, Window]]
     """Each maintenance at each of its times within a span, by start: what is on now, and what comes."""
     found = [(span, window) for window in windows for span in window.spans(within)]
     return sorted(found, key=lambda entry: (entry[0], entry[1].name))
-
-
-def holding(windows: Iterable[Window], subject: Subject, at_ms: int) -> list[Window]:
-    """The maintenance that a subject is under at an instant."""
-    now = at_ms, at_ms + 1
-    return [window for window in windows if window.covers(subject) and inside(window.spans(now), at_ms)]

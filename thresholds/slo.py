@@ -216,11 +216,3 @@ def unverifiable(objective: Objective, every: float) -> str:
         f"{allowed / every:.2g} runs, and under {_VERIFIABLE} say too little; "
         f"run every {format_duration(allowed / _VERIFIABLE)} or more often, or promise less"
     )
-
-
-def silent_after(objective: Objective, share: float = 0.05) -> float:
-    """Seconds without a result after which people should know: had all been bad, they had spent so much of the budget.
-
-    An objective over nothing would read 100 %. At least a minute. Source: pyrra, slo.go, AbsentDuration.
-    """
-    return max(budget_seconds(objective.target, objective.over.seconds) * share, 60.0)

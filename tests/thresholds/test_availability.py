@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations, pairwise
-from math import prod
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thresholds.availability import Availability, Unknown, availability, independent, reachability
+from thresholds.availability import Availability, Unknown, availability
 from thresholds.base import Level
-from thresholds.composite import Kind, Rule
 from thresholds.spans import Span
 from thresholds.timeline import Condition, Edge, Interval, cut, timeline
 
@@ -156,8 +154,6 @@ def test_an_interval_that_changes_moves_no_figure() -> None:
     """A share of runs would say 90 % here, where half of the time was bad: it is weighted by how often one looked."""
     line = timeline([Edge(0, Level.UP), Edge(50_000, Level.DOWN)], (), (0, 100_000), seen_until_ms=100_000)
     assert availability(line).ratio == 0.5
-    assert reachability(good=45, runs=50) == 0.9
-    assert reachability(0, 0) is None
 
 
 # (instant, state, state before it) and downtimes, for 1000 to 2000. 0: up, 2: down, 99: nothing known. The names
@@ -250,21 +246,3 @@ def test_overlapping_downtimes_count_as_in_the_walk(
     events = [(at, state, before) for (at, state), before in zip(states, befores, strict=False)]
     spans = [(start, start + length) for start, length in downtimes]
     assert ours(events, spans, (20, 60)) == pytest.approx(walk(events, spans, (20, 60)))
-
-
-@pytest.mark.parametrize("rule", [Rule(Kind.ALL), Rule(Kind.ANY), Rule(Kind.K_OF_N, k=2), Rule(Kind.K_OF_N, k=3)])
-def test_members_that_fail_independently(rule: Rule) -> None:
-    ratios = [0.9, 0.8, 0.99, 0.5]
-    needed = {Kind.ALL: 4, Kind.ANY: 1, Kind.K_OF_N: rule.k}[rule.kind]
-    expected = sum(
-        prod(ratio if index in well else 1 - ratio for index, ratio in enumerate(ratios))
-        for size in range(needed, 5)
-        for well in combinations(range(4), size)
-    )
-    assert independent(rule, ratios) == pytest.approx(expected)
-
-
-def test_forty_checks_that_are_all_needed() -> None:
-    assert independent(Rule(), [0.999] * 40) == pytest.approx(0.9608, abs=1e-4)
-    with pytest.raises(ValueError, match="which of them fail"):
-        independent(Rule(Kind.WEIGHTED, weights=(1.0,)), [0.9])

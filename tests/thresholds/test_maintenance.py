@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from thresholds.hours import parse_hours
 from thresholds.ical import parse_calendar
-from thresholds.maintenance import Cron, Mode, OneOff, Subject, Times, Window, agenda, holding, planned
+from thresholds.maintenance import Cron, Mode, OneOff, Subject, Times, Window, agenda, planned
 from thresholds.spans import Span
 
 
@@ -174,8 +174,6 @@ _ICS = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20261103T010000Z\nDURATION:PT1H\n
 def test_every_kind_of_times_says_the_same_of_the_same_hour(times: Times) -> None:
     window = Window("w", times, checks=("*",))
     assert _shown(window.spans((_utc("2026-11-01"), _utc("2026-11-08")))) == ["03 01:00 - 03 02:00"]
-    assert holding([window], Subject("a"), _utc("2026-11-03T01:59:59")) == [window]
-    assert holding([window], Subject("a"), _utc("2026-11-03T02:00")) == []
 
 
 _ALWAYS = OneOff((0, 100))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 
 import pytest
 
@@ -21,7 +20,6 @@ from thresholds.slo import (
     budget_seconds,
     burn_rate,
     exhaustion,
-    silent_after,
     standing,
     unverifiable,
 )
@@ -225,20 +223,6 @@ def test_what_cannot_be_verified_says_what_would_help() -> None:
         "99.99% available over 30d cannot be verified by a run every 1m: its budget is 4m 19s, 4.3 runs, "
         "and under 10 say too little; run every 25.92 s or more often, or promise less"
     )
-
-
-@pytest.mark.parametrize(  # pyrra, slo/slo_test.go, TestObjective_AbsentDuration; in minutes
-    ("weeks", "target", "share", "minutes"),
-    [
-        (1, 0.9, 0.01, 10), (1, 0.95, 0.01, 5), (1, 0.99, 0.01, 1), (1, 0.999, 0.01, 1),
-        (1, 0.9, 0.05, 50), (1, 0.95, 0.05, 25), (1, 0.99, 0.05, 5), (1, 0.999, 0.05, 1),
-        (4, 0.9, 0.01, 40), (4, 0.95, 0.01, 20), (4, 0.99, 0.01, 4), (4, 0.999, 0.01, 1),
-        (4, 0.9, 0.05, 201), (4, 0.95, 0.05, 100), (4, 0.99, 0.05, 20), (4, 0.999, 0.05, 2),
-    ],
-)  # fmt: skip
-def test_silence_is_news_as_soon_as_elsewhere(weeks: int, target: float, share: float, minutes: int) -> None:
-    objective = _objective(target, Period(rolling=weeks * 7 * DAY))
-    assert math.floor(silent_after(objective, share) / 60 + 1e-9) == minutes
 
 
 @pytest.mark.parametrize("target", [0.0, 1.0, 99.9, -0.1])
