@@ -211,10 +211,11 @@ def test_a_terminal_that_takes_nothing_holds_nobody_up(terminal: Terminal):
         while os.write(terminal.file.fileno(), b"x" * 4096):
             pass
     os.set_blocking(terminal.file.fileno(), True)
+    others = set(threading.enumerate())  # the screen of a test before may still be about to end
     with Screen(Console(file=terminal.file, force_terminal=True), patience=0.01) as screen:
         for _ in range(50):
             screen.offer("y" * 100_000)
-    (drawing,) = [thread for thread in threading.enumerate() if thread.name == "screen"]
+    (drawing,) = [thread for thread in threading.enumerate() if thread.name == "screen" and thread not in others]
     assert drawing.daemon
     terminal.read_until(b"\x1b[?1049l")  # let it go, so that it does not outlive the test
     drawing.join()
