@@ -1,0 +1,1 @@
+"""Who is on call, and who is told next: people, rotations, schedules, overrides, escalations. Pure."""
