@@ -7,9 +7,9 @@ RUN python -m venv /opt/probe
 # Dependencies first: this layer is built again only when they change.
 COPY requirements/run.txt requirements/run.txt
 RUN /opt/probe/bin/pip install --no-compile --no-deps --require-hashes -r requirements/run.txt
-# curl: libcurl, for HTTP/2 and HTTP/3, proxies, digest, NTLM and signatures of AWS.
+# curl: libcurl, for HTTP/2 and HTTP/3, proxies, digest, NTLM and signatures of AWS. apprise: a hundred alert channels.
 ARG EXTRAS=
-COPY requirements/curl.txt requirements/curl.txt
+COPY requirements/curl.txt requirements/apprise.txt requirements/
 RUN for extra in $EXTRAS; do \
       /opt/probe/bin/pip install --no-compile --no-deps --require-hashes -r "requirements/$extra.txt" || exit 1; done
 COPY pyproject.toml README.md ./

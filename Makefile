@@ -10,8 +10,8 @@ CONFIG ?=
 PYTEST_ARGS ?=
 EXTRAS ?=
 
-ifneq ($(filter-out curl,$(EXTRAS)),)
-$(error EXTRAS=$(EXTRAS): the only extra is curl)
+ifneq ($(filter-out curl apprise,$(EXTRAS)),)
+$(error EXTRAS=$(EXTRAS): the extras are curl and apprise)
 endif
 
 .PHONY: help setup dev run test lint unit e2e bench lock clean
@@ -19,7 +19,7 @@ endif
 help:  ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */\1|/' | column -t -s '|'
 
-setup: $(VENV)/.ready $(EXTRAS:%=$(VENV)/.%)  ## Create .venv with the program in it: .venv/bin/probe; EXTRAS=curl adds libcurl.
+setup: $(VENV)/.ready $(EXTRAS:%=$(VENV)/.%)  ## Create .venv with the program in it: .venv/bin/probe; EXTRAS='curl apprise' adds more.
 
 dev: $(VENV)/.dev
 
@@ -47,9 +47,10 @@ bench: dev  ## The figures of benchmarks/README.md in their short form.
 
 lock: dev  ## Pin the dependencies of pyproject.toml anew, with hashes.
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra build $(LOCK) -o requirements/run.txt >/dev/null
-	$(BIN)/uv pip compile pyproject.toml --upgrade --extra build --extra curl --extra dev $(LOCK) -o requirements/dev.txt >/dev/null
-	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["curl"])' \
-	  | $(BIN)/uv pip compile - --upgrade --constraint requirements/dev.txt --no-annotate $(LOCK) -o requirements/curl.txt >/dev/null
+	$(BIN)/uv pip compile pyproject.toml --upgrade --extra build --extra curl --extra apprise --extra dev $(LOCK) -o requirements/dev.txt >/dev/null
+	for extra in curl apprise; do \
+	  $(BIN)/python -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]])' $$extra \
+	  | $(BIN)/uv pip compile - --upgrade --constraint requirements/dev.txt --no-annotate $(LOCK) -o requirements/$$extra.txt >/dev/null || exit 1; done
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 
 clean:  ## Remove .venv and what tools cached.
@@ -68,8 +69,8 @@ $(VENV)/.ready: pyproject.toml requirements/run.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
-$(VENV)/.curl: requirements/curl.txt $(VENV)/.ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/curl.txt
+$(VENV)/.curl $(VENV)/.apprise: $(VENV)/.%: requirements/%.txt $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/$*.txt
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.ready

@@ -1,14 +1,14 @@
-"""What a receiver's answer means: taken, not now, or never."""
+"""What a receiver's answer means: taken, not now, never, or never anything again."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from email.utils import parsedate_to_datetime
 
 from checks.core.redact import Redactor
-from exporters.base import NotifyError, Response
+from exporters.base import NotifyError, Response, Trouble
 from exporters.message import one_line
 
 # RFC 9110 and RFC 8470: come again later, RFC 6585: too many requests. All others below 500 need a change first.
@@ -18,19 +18,49 @@ _SAID = 160  # characters of an answer that go into an error
 _TAG = re.compile(r"<[^>]*>")
 
 
-def accept(response: Response, receiver: str, hidden: Iterable[str] = ()) -> None:
+Gone = Callable[[Response], bool]  # whether an answer means that the receiver takes nothing any more
+
+
+def answered(*statuses: int) -> Gone:
+    """The receiver is gone when it answers one of these."""
+    return lambda response: response.status in statuses
+
+
+_NEVER = answered()
+
+
+def accept(response: Response, receiver: str, hidden: Iterable[str] = (), *, gone: Gone = _NEVER) -> None:
     """Return when the receiver took it; raise NotifyError with what it said otherwise.
 
-    `receiver` names it for people; `hidden` is masked in case that its answer repeats it.
+    `receiver` names it for people; `hidden` is masked in case that its answer repeats it. `gone` is what the channel
+    knows of answers that mean a dead address or a revoked key.
     """
     if 200 <= response.status < 300:
         return
-    permanent = response.status < 500 and response.status not in _LATER
+    dead = gone(response)
+    permanent = dead or (response.status < 500 and response.status not in _LATER)
     raise NotifyError(
         f"{receiver} {_words(response, hidden)}",
         permanent=permanent,
         retry_after=None if permanent else retry_after(response, time.time()),
+        gone=dead,
+        kind=Trouble.GONE if dead else trouble(response.status),
     )
+
+
+_TROUBLES = {
+    401: Trouble.AUTH,
+    403: Trouble.AUTH,
+    404: Trouble.GONE,
+    408: Trouble.TIMEOUT,
+    410: Trouble.GONE,
+    429: Trouble.RATE,
+}
+
+
+def trouble(status: int) -> Trouble:
+    """What metrics count a refusal as."""
+    return _TROUBLES.get(status) or (Trouble.SERVER if status >= 500 else Trouble.REFUSED)
 
 
 def _words(response: Response, hidden: Iterable[str]) -> str:

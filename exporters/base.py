@@ -23,6 +23,10 @@ class NoticeKind(StrEnum):
     CHANGED = "changed"
     RESOLVED = "resolved"
     PASSED = "passed"  # opened and resolved before anybody could be told: one message says both
+    REPEATED = "repeated"  # still so, and nobody has acknowledged it
+    ACKNOWLEDGED = "acknowledged"  # somebody takes care of it, or puts it off
+    UNACKNOWLEDGED = "unacknowledged"  # nobody does any more: the acknowledgement was taken back, or has expired
+    BULLETIN = "bulletin"  # about no incident: `title` and `text` are all there is to say
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +51,65 @@ class Notice:
     labels: Mapping[str, str] = field(default_factory=dict)
     evidence: Mapping[str, str] = field(default_factory=dict)  # phases and facts of the run, formatted, in order
     was: Level = Level.UNKNOWN  # of a CHANGED notice the other bad level that it left; UNKNOWN where it left none
+    number: int = 0  # of the incident, as people say it; 0: none
+    severity: str = ""  # page, ticket or log; "" where nothing says so
+    title: str = ""  # what it is about in few words; "": the check. Of a BULLETIN its subject
+    text: str = ""  # of a BULLETIN: what it says, in lines
+    count: int = 1  # checks that are bad in this incident, or were
+    members: tuple[str, ...] = ()  # a line for each check or incident that it is made of, the first dozens
+    acked_by: str = ""  # who takes care of it; "" while nobody does
+    snoozed_ms: int = 0  # Unix ms until which it is put off; 0: it is not
+    recurrence: str = ""  # "5th time in 30 days, last fix open since 2026-11-03"
+    changes: tuple[str, ...] = ()  # deploys and changes nearby: "CHG123 in progress for 10m: new cart"
+    bridge: str = ""  # where people meet about it
+    why: str = ""  # why this receiver is told: "on call in prodops, step 2"
+    whys: Mapping[str, str] = field(default_factory=dict)  # the same by receiver, before it goes to any of them
+    actions: Mapping[str, str] = field(default_factory=dict)  # links that act, by their words: "Acknowledge"
 
     @property
     def firing(self) -> bool:
         return self.ended_ms == 0
 
+    @property
+    def subject(self) -> str:
+        """What it is about, in few words."""
+        return self.title or self.check
+
 
 class NotifyError(Exception):
-    """A notice was not taken. `permanent`: trying again cannot help. `retry_after`: seconds, where it was said."""
+    """A notice was not taken. `permanent`: trying again cannot help. `retry_after`: seconds, where it was said.
 
-    def __init__(self, message: str, *, permanent: bool = False, retry_after: float | None = None) -> None:
+    `gone`: the receiver takes nothing any more, whatever it is told: its address is dead, or its key was revoked.
+    `kind` is what metrics count it as.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        permanent: bool = False,
+        retry_after: float | None = None,
+        gone: bool = False,
+        kind: Trouble | None = None,
+    ) -> None:
         super().__init__(message)
-        self.permanent = permanent
+        self.permanent = permanent or gone
         self.retry_after = retry_after
+        self.gone = gone
+        self.kind = kind or Trouble.OTHER
+
+
+class Trouble(StrEnum):
+    """Why a receiver did not take a notice, as metrics count it."""
+
+    REFUSED = "refused"  # a 4xx that no other fits: what was said is wrong
+    SERVER = "server"  # a 5xx
+    AUTH = "auth"  # 401, 403, a revoked key
+    RATE = "rate_limited"
+    GONE = "gone"  # 404, 410
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    OTHER = "other"
 
 
 class Notifier(Protocol):
@@ -70,6 +120,22 @@ class Notifier(Protocol):
 
         A notice may be sent twice, and is then the same in all that identifies it. Notices of one check come in order.
         """
+
+
+@runtime_checkable
+class Threaded(Protocol):
+    """A receiver in which all that is told of an incident stands together: one message, updated, with its replies."""
+
+    async def tell(self, notice: Notice, post: Post, reference: str) -> str:
+        """As `send`. `reference` is what the last call for this incident returned, "" at the first; kept for long."""
+
+
+@runtime_checkable
+class Addressed(Protocol):
+    """A receiver that can reach people by an address of their own."""
+
+    def addressed(self, to: str) -> Notifier:
+        """The same receiver for one person. ValueError says what is wrong with the address, and what is right."""
 
 
 @runtime_checkable

@@ -1,177 +1,198 @@
 """What a notice says, in words: the texts that all channels share. Each channel escapes them its own way.
 
-Reason, evidence and much else come from servers that are probed: `tidy` makes them harmless and short first.
+Every function takes a notice that `tidy` has made harmless. A receiver's own template speaks through these functions,
+too: a channel that is made of `headline`, `lede`, `fields`, `evidence`, `links` and `footnote` shows what the template
+says without knowing of it. One that shows plain text takes `headline` and `body`.
 """
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from datetime import UTC, datetime
-from urllib.parse import urlsplit
+from enum import StrEnum
 
-from checks.core.units import format_duration
 from exporters.base import Notice, NoticeKind
+from exporters.harmless import Worded, Words, clip, clip_escaped, fitted, one_line, some_lines, tidy
+from exporters.sayings import headline, lasted, rfc3339, seconds_lasted, sentence, since, summary, utc, words_of
+from thresholds.base import Level
 
-# Characters of a text. Together they stay below 20 kB as JSON in UTF-8, without evidence and labels.
-_REASON, _NAME, _TARGET, _URL, _VALUE = 600, 200, 300, 1000, 300
-_ENTRIES = 40  # of labels, and of evidence
-_BLANK = frozenset({"Cc", "Zl", "Zp", "Zs"})  # line ends and other controls, separators
-_GONE = frozenset({"Cf", "Cs"})  # direction overrides and other invisible ones, halves of a character
+__all__ = [
+    "Mood",
+    "Worded",
+    "Words",
+    "affected",
+    "body",
+    "clip",
+    "clip_escaped",
+    "evidence",
+    "facts",
+    "fields",
+    "fitted",
+    "footnote",
+    "headline",
+    "lasted",
+    "lede",
+    "links",
+    "members",
+    "mood",
+    "one_line",
+    "rfc3339",
+    "seconds_lasted",
+    "sentence",
+    "since",
+    "some_lines",
+    "summary",
+    "tidy",
+    "utc",
+]
 
-
-def one_line(text: str, limit: int) -> str:
-    """The text without control characters, on one line, in at most `limit` characters."""
-    kept = []
-    for char in text[: limit * 4]:
-        category = unicodedata.category(char)
-        if category not in _GONE:
-            kept.append(" " if category in _BLANK else char)
-    return clip(" ".join("".join(kept).split()), limit)
-
-
-def clip(text: str, limit: int) -> str:
-    """At most `limit` characters; an ellipsis says that some are missing."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def clip_escaped(text: str, limit: int, escape: Callable[[str], str]) -> str:
-    """The escaped text in at most `limit` characters, no escape sequence cut in two."""
-    escaped = escape(text)
-    while len(escaped) > limit:
-        text = text[: len(text) - max(1, (len(escaped) - limit) // 6)]
-        escaped = escape(text) + "…"
-    return escaped
-
-
-def tidy(notice: Notice) -> Notice:
-    """The same notice with every text harmless and bounded. Its identities stay as they are."""
-    return replace(
-        notice,
-        instance=one_line(notice.instance, _NAME),
-        check=one_line(notice.check, _NAME),
-        target=one_line(notice.target, _TARGET),
-        reason=one_line(notice.reason, _REASON),
-        service=one_line(notice.service, _NAME),
-        owner=one_line(notice.owner, _NAME),
-        runbook=_web_link(notice.runbook),
-        link=_web_link(notice.link),
-        labels=_tidy_mapping(notice.labels),
-        evidence=_tidy_mapping(notice.evidence),
-    )
+_OFF_CARDS = ("Reason", "Page", "Trouble")
+_IN_FOOTNOTES = ("Told by", "Why you", "Labels", "Incident")
 
 
-def _tidy_mapping(texts: Mapping[str, str]) -> dict[str, str]:
-    return {one_line(name, 100): one_line(text, _VALUE) for name, text in list(texts.items())[:_ENTRIES]}
+class Mood(StrEnum):
+    """What a message is coloured by."""
+
+    DOWN = "down"
+    DEGRADED = "degraded"
+    TAKEN = "taken"  # it lasts, and somebody takes care of it
+    OVER = "over"
+    NEWS = "news"  # of no incident
 
 
-def _web_link(url: str) -> str:
-    """The link, or nothing: what is no http(s) URL or too long is dropped, because half a link leads elsewhere."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return ""
-    sound = parts.scheme in ("http", "https") and parts.netloc and len(url) <= _URL and url == one_line(url, _URL)
-    return url if sound and " " not in url else ""
+def mood(notice: Notice) -> Mood:
+    """Red, orange, blue, green, or grey."""
+    if notice.kind is NoticeKind.BULLETIN:
+        return Mood.NEWS
+    if not notice.firing:
+        return Mood.OVER
+    if notice.acked_by or notice.kind is NoticeKind.ACKNOWLEDGED:
+        return Mood.TAKEN
+    return Mood.DEGRADED if notice.level is Level.DEGRADED else Mood.DOWN
 
 
-def fitted(notice: Notice, limit: int, encode: Callable[[Notice], bytes]) -> bytes:
-    """The encoded notice in fewer than `limit` bytes: evidence goes first, then labels, each from its end."""
-    body = encode(notice)
-    while len(body) >= limit and (notice.evidence or notice.labels):
-        if notice.evidence:
-            notice = replace(notice, evidence=dict(list(notice.evidence.items())[:-1]))
-        else:
-            notice = replace(notice, labels=dict(list(notice.labels.items())[:-1]))
-        body = encode(notice)
-    return body
+def lede(notice: Notice) -> tuple[str, str]:
+    """What stands right below the headline, and what to call it: ("Reason", "status 503, wanted 2xx").
+
+    ("", text) is prose in lines: of a bulletin, or of a template. ("", "") where there is nothing to say.
+    """
+    words = words_of(notice)
+    if words.body:
+        return "", words.body
+    if notice.kind is NoticeKind.BULLETIN:
+        return "", notice.text
+    if not notice.reason:
+        return "", ""
+    return ("Reason" if notice.firing else "It was"), notice.reason
 
 
-def utc(at_ms: int) -> str:
-    """For people: `2026-11-21T10:00:00Z`."""
-    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def rfc3339(at_ms: int) -> str:
-    """For programs: `2026-11-21T10:00:00.250Z`."""
-    return f"{utc(at_ms)[:-1]}.{at_ms % 1000:03d}Z"
-
-
-def seconds_lasted(notice: Notice) -> float:
-    """From the first failed run to its end, or to the decision that the notice tells of."""
-    return max(0, (notice.ended_ms or notice.at_ms) - notice.since_ms) / 1000
-
-
-def lasted(notice: Notice) -> str:
-    """`4m 12s`: nobody on call reads the hundredths."""
-    seconds = seconds_lasted(notice)
-    return format_duration(float(round(seconds)) if seconds >= 1 else seconds)
-
-
-def headline(notice: Notice) -> str:
-    """The state first, then the check: `DOWN shop/home`, `RECOVERED shop/home, was DOWN for 4m 12s`."""
-    level = notice.level.name
-    match notice.kind:
-        case NoticeKind.OPENED:
-            return f"{level} {notice.check}"
-        case NoticeKind.CHANGED:
-            was = f", was {notice.was.name}" if notice.was.bad else ""
-            return f"{level} {notice.check}{was}"
-        case NoticeKind.RESOLVED:
-            return f"RECOVERED {notice.check}, was {level} for {lasted(notice)}"
-        case NoticeKind.PASSED:
-            return f"PASSED {notice.check}, was {level} for {lasted(notice)} and recovered"
-
-
-def summary(notice: Notice) -> str:
-    """The headline and why, on one line."""
-    return f"{headline(notice)}: {notice.reason}" if notice.reason else headline(notice)
-
-
-def sentence(notice: Notice) -> str:
-    """What happened, as one would say it."""
-    level = notice.level.name
-    match notice.kind:
-        case NoticeKind.OPENED:
-            return f"{notice.check} is {level}."
-        case NoticeKind.CHANGED:
-            if not notice.was.bad:
-                return f"{notice.check} is {level}."
-            return f"{notice.check} is now {level}; it was {notice.was.name}."
-        case NoticeKind.RESOLVED:
-            return f"{notice.check} has recovered; it was {level} for {lasted(notice)}."
-        case NoticeKind.PASSED:
-            return f"{notice.check} was {level} for {lasted(notice)} and has recovered; it was over before it was told."
-
-
-def since(notice: Notice) -> str:
-    """`2026-11-21T10:00:00Z (for 4m 12s)`."""
-    return f"{utc(notice.since_ms)} (for {lasted(notice)})"
+def fields(notice: Notice) -> list[tuple[str, str]]:
+    """The few facts that a card shows in a grid, each on one line. What `links` and `footnote` have is not here."""
+    if (own := _own_fields(notice)) is not None:
+        return own
+    elsewhere = {*_OFF_CARDS, *_IN_FOOTNOTES, *(words for words, _ in links(notice))}
+    return [(name, text) for name, text in _told(notice) if text and name not in elsewhere]
 
 
 def facts(notice: Notice) -> list[tuple[str, str]]:
     """What there is to know, named and in the order in which it is read; what is not known is left out."""
-    labels = ", ".join(f"{name}={text}" for name, text in notice.labels.items())
-    told = [
+    if (own := _own_fields(notice)) is not None:
+        return own
+    return [(name, text) for name, text in _told(notice) if text]
+
+
+def _own_fields(notice: Notice) -> list[tuple[str, str]] | None:
+    """What a template has instead of our facts; a template for the whole body leaves none of them."""
+    words = words_of(notice)
+    if words.fields is not None:
+        return [(name, text) for name, text in words.fields if text]
+    return [] if words.body else None
+
+
+def _told(notice: Notice) -> list[tuple[str, str]]:
+    bulletin = notice.kind is NoticeKind.BULLETIN
+    return [*([] if bulletin else _about(notice)), *_around(notice)]
+
+
+def _about(notice: Notice) -> list[tuple[str, str]]:
+    return [
         ("Reason", notice.reason),
         ("Since", since(notice)),
         ("Ended", utc(notice.ended_ms) if notice.ended_ms else ""),
+        ("Severity", notice.severity),
+        ("Affected", affected(notice)),
+        ("Taken by", notice.acked_by if notice.firing else ""),
+        ("Snoozed", f"until {utc(notice.snoozed_ms)}" if notice.snoozed_ms and notice.firing else ""),
+        ("History", notice.recurrence),
+        ("Changes", "; ".join(notice.changes)),
         ("Target", notice.target),
+    ]
+
+
+def _around(notice: Notice) -> list[tuple[str, str]]:
+    incident = f"#{notice.number} {notice.incident}" if notice.number else notice.incident
+    return [
         ("Runbook", notice.runbook),
+        ("Bridge", notice.bridge),
         ("Page", notice.link),
         ("Service", notice.service),
         ("Owner", notice.owner),
-        ("Labels", labels),
+        ("Labels", ", ".join(f"{name}={text}" for name, text in notice.labels.items())),
         ("Told by", f"Probe {notice.instance}"),
-        ("Incident", notice.incident),
+        ("Why you", notice.why),
+        ("Trouble", words_of(notice).trouble),
+        ("Incident", "" if notice.kind is NoticeKind.BULLETIN else incident),
     ]
-    return [(name, text) for name, text in told if text]
+
+
+def affected(notice: Notice) -> str:
+    """`3 checks`; nothing where one is all there is."""
+    return f"{notice.count} checks" if notice.count > 1 else ""
+
+
+def members(notice: Notice) -> list[str]:
+    """A line for each check that it is made of; the last says how many more there are."""
+    if _own_fields(notice) is not None or not notice.members:
+        return []
+    more = notice.count - len(notice.members)
+    return [*notice.members, *([f"and {more} more"] if more > 0 else [])]
+
+
+def evidence(notice: Notice) -> list[tuple[str, str]]:
+    """What the run saw. Nothing where a template says everything, or where it is over."""
+    if _own_fields(notice) is not None or notice.kind in (NoticeKind.RESOLVED, NoticeKind.BULLETIN):
+        return []
+    return list(notice.evidence.items())
+
+
+def links(notice: Notice) -> list[tuple[str, str]]:
+    """Where to go, by the words for it, what acts first: for buttons, whatever a template says."""
+    places = [("Open in Probe", notice.link), ("Runbook", notice.runbook), ("Bridge", notice.bridge)]
+    there = [(words, url) for words, url in places if url.startswith(("http://", "https://"))]
+    return [*notice.actions.items(), *there]
+
+
+def footnote(notice: Notice) -> str:
+    """Who says so, to whom, and of what: the small print under a card, on one line."""
+    told = dict(_told(notice))
+    said = [f"{name}: {told[name]}" for name in _IN_FOOTNOTES if told.get(name)]
+    return " | ".join([*said, *([words.trouble] if (words := words_of(notice)).trouble else [])])
 
 
 def body(notice: Notice) -> str:
     """The whole notice as plain text, in lines."""
-    lines = [sentence(notice), "", *(f"{name + ':':<10} {text}" for name, text in facts(notice))]
-    if notice.evidence:
-        lines += ["", "Seen by the run:", *(f"  {name}: {text}" for name, text in notice.evidence.items())]
+    own = words_of(notice).body
+    lines = [own or sentence(notice)]
+    if notice.kind is NoticeKind.BULLETIN and not own and notice.text:
+        lines += ["", notice.text]
+    if told := facts(notice):
+        lines += ["", *(f"{name + ':':<10} {text}" for name, text in told)]
+    lines += _listed("Affected:", members(notice))
+    lines += _listed("Seen by the run:", [f"{name}: {text}" for name, text in evidence(notice)])
+    if not own:
+        lines += _listed("What you can do:", [f"{words}: {url}" for words, url in notice.actions.items()])
+    elif trouble := words_of(notice).trouble:
+        lines += ["", trouble]
     return "\n".join(lines) + "\n"
+
+
+def _listed(title: str, lines: list[str]) -> list[str]:
+    return ["", title, *(f"  {line}" for line in lines)] if lines else []

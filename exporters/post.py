@@ -16,7 +16,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from checks.core.units import format_duration
-from exporters.base import NotifyError, Post, Response
+from exporters.base import NotifyError, Post, Response, Trouble
 from exporters.receiver import host_of
 
 _KEPT = 1024  # bytes of an answer's body
@@ -49,7 +49,7 @@ class HttpPost:
             # A refused certificate is a ValueError too, but it may be renewed.
             permanent = isinstance(error, ValueError) and not isinstance(error, OSError)
             # Without its cause: the text of aiohttp's errors holds the URL.
-            raise NotifyError(f"{host_of(url)}: {reason}", permanent=permanent) from None
+            raise NotifyError(f"{host_of(url)}: {reason}", permanent=permanent, kind=_trouble(error)) from None
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> str:
@@ -60,6 +60,12 @@ async def _beginning(response: aiohttp.ClientResponse) -> str:
             while len(kept) < _KEPT and (chunk := await response.content.read(_KEPT - len(kept))):
                 kept += chunk
     return kept.decode("utf-8", errors="replace")
+
+
+def _trouble(error: Exception) -> Trouble:
+    if isinstance(error, TimeoutError):
+        return Trouble.TIMEOUT
+    return Trouble.CONNECTION if isinstance(error, (aiohttp.ClientError, OSError)) else Trouble.OTHER
 
 
 def _reason(error: Exception, limit: float) -> str:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from exporters import families
-from exporters.exposition import EOF, OPENMETRICS, TEXT, Family, negotiate, packed, slices
+from exporters.exposition import EOF, Family, negotiate, packed, slices
+from exporters.registry import pieces
 from exporters.series import RESERVED, Described, Series, check_labels, label_name
 from exporters.snapshot import KNOWN, Snapshot
 from thresholds.base import State, Verdict
@@ -91,8 +91,7 @@ class CheckSeries:
 def exposition(series: CheckSeries, own: Collector, *, openmetrics: bool) -> Iterator[bytes]:
     """What a scrape gets: every check's series, then what prometheus_client's registry `own` says of the process."""
     yield from series.render(openmetrics=openmetrics)
-    encode, _ = choose_encoder(OPENMETRICS.format("1.0.0") if openmetrics else TEXT)
-    yield encode(own).removesuffix(EOF)
+    yield from pieces(own, openmetrics=openmetrics)
     if openmetrics:
         yield EOF
 

@@ -6,12 +6,13 @@ host alone.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, PrivateAttr, SecretStr
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2: token
 _OURS = frozenset({"connection", "content-length", "content-type", "host", "transfer-encoding"})
@@ -22,6 +23,23 @@ class Receiver(BaseModel):
     """Base of the receivers: immutable, strict about its keys, and silent about its values when they are wrong."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    _name: str = PrivateAttr("")
+
+    @property
+    def lifecycle(self) -> bool:
+        """Whether it knows of nothing but incidents, which open and end: what is about none is not told there."""
+        return False
+
+    @property
+    def name(self) -> str:
+        """What the configuration calls it."""
+        return self._name
+
+    def named(self, name: str) -> Self:
+        """The same receiver, knowing what the configuration calls it."""
+        copy = self.model_copy()
+        copy._name = name  # noqa: SLF001  # a copy of ourselves that nobody has seen
+        return copy
 
 
 def _split(url: str) -> SplitResult:
@@ -90,3 +108,12 @@ def hidden_parts(url: str) -> tuple[str, ...]:
     values = (value for _, value in parse_qsl(parts.query))
     pieces = [*parts.path.split("/"), *values, parts.query, parts.password or ""]
     return (url, parts.path, *(piece for piece in pieces if len(piece) >= _SHORTEST_HIDDEN))
+
+
+def settings_of(receiver: BaseModel) -> str:
+    """All that is configured of a receiver, secrets included, as one text that is the same each time."""
+    return json.dumps(receiver.model_dump(mode="python"), default=_plain, sort_keys=True)
+
+
+def _plain(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

@@ -1,7 +1,6 @@
 """Prometheus Alertmanager, API v2: it forgets what it is not told again, so open incidents are sent every minute.
 
-An alert there *is* its labels. What changes within an incident must not be one, so that DOWN and DEGRADED are two
-alerts, CheckDown and CheckDegraded: when one begins, the other ends.
+An alert there *is* its labels: exporters/prom_alerts.py makes them.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import asyncio
 import logging
 import time
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Self
 
 import msgspec
@@ -18,18 +17,15 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from checks.core.units import Duration, format_duration
 from exporters.answer import accept
-from exporters.base import Notice, NoticeKind, NotifyError, Post
-from exporters.message import body, rfc3339, summary, tidy
-from exporters.prometheus import label_name
+from exporters.base import Notice, NotifyError, Post, Trouble
+from exporters.message import rfc3339, tidy
+from exporters.prom_alerts import PromAlert, prom_alerts
 from exporters.receiver import Headers, Receiver, host_of, plain_headers, public_url
-from thresholds.base import Level
 
 _log = logging.getLogger(__name__)
 _PATH = "/api/v2/alerts"
 _BATCH = 64  # alerts in one request, as Prometheus sends them
 _LIFETIMES = 4  # refreshes that may fail before Alertmanager ends an alert by itself: Prometheus's own margin
-_NAMES = {Level.DOWN: ("CheckDown", "critical"), Level.DEGRADED: ("CheckDegraded", "warning")}
-_OTHER = {Level.DOWN: Level.DEGRADED, Level.DEGRADED: Level.DOWN}
 
 Url = Annotated[str, AfterValidator(lambda url: public_url(url).removesuffix(_PATH))]
 
@@ -73,14 +69,18 @@ class Alertmanager(Receiver):
             raise ValueError("`refresh_every` must be at least 1s, and `timeout` more than 0s")
         return self
 
+    @property
+    def lifecycle(self) -> bool:
+        return True
+
     async def send(self, notice: Notice, post: Post) -> None:
         await self.refresh([notice], time.time_ns() // 1_000_000, post)
 
     async def refresh(self, notices: Sequence[Notice], now_ms: int, post: Post) -> None:
         """Tell all peers; return when at least one took everything. The others are named in the log."""
-        if not notices:
-            return
         told = alerts(notices, now_ms, self.refresh_every)
+        if not told:
+            return
         bodies = [msgspec.json.encode(told[at : at + _BATCH]) for at in range(0, len(told), _BATCH)]
         answers = await asyncio.gather(*(self._tell(url, bodies, post) for url in self.urls))
         failures = [answer for answer in answers if answer is not None]
@@ -99,7 +99,7 @@ class Alertmanager(Receiver):
                     response = await post(url + _PATH, content, self._headers())
                 accept(response, name, self._hidden())
         except TimeoutError:
-            return NotifyError(f"{name}: no answer within {format_duration(self.timeout)}")
+            return NotifyError(f"{name}: no answer within {format_duration(self.timeout)}", kind=Trouble.TIMEOUT)
         except NotifyError as error:
             return error
         return None
@@ -125,6 +125,7 @@ def _all(failures: Sequence[NotifyError]) -> NotifyError:
         "; ".join(map(str, failures)),
         permanent=all(failure.permanent for failure in failures),
         retry_after=min(waits) if len(waits) == len(failures) else None,
+        kind=failures[0].kind,
     )
 
 
@@ -133,74 +134,24 @@ def alerts(notices: Sequence[Notice], now_ms: int, refresh_every: float) -> list
 
     A check that failed again has two incidents and one label set: the end of the first must not end the second.
     """
+    ends_ms = now_ms + round(_LIFETIMES * refresh_every * 1000)
     told: dict[tuple[tuple[str, str], ...], Alert] = {}
     for notice in notices:
-        for alert in _of(tidy(notice), now_ms + round(_LIFETIMES * refresh_every * 1000)):
-            identity = tuple(sorted(alert.labels.items()))
+        for one in prom_alerts(tidy(notice)):
+            alert, identity = _alert(one, ends_ms), tuple(sorted(one.labels.items()))
             if identity not in told or alert.ends > told[identity].ends:
                 told[identity] = alert
     return list(told.values())
 
 
-def _of(notice: Notice, ends_ms: int) -> Iterator[Alert]:
-    """The alert of a notice; and the end of that of the other level, which may have been taken before.
-
-    That holds for a PASSED notice too: a peer can have taken an alert though its answer did not reach us.
-    """
-    level = notice.level if notice.level in _NAMES else Level.DOWN
-    yield _alert(notice, level, ends_ms if notice.firing else notice.ended_ms)
-    if notice.kind is not NoticeKind.OPENED:
-        yield _alert(notice, _OTHER[level], notice.at_ms if notice.firing else notice.ended_ms)
-
-
-def _alert(notice: Notice, level: Level, ends_ms: int) -> Alert:
+def _alert(one: PromAlert, ends_ms: int) -> Alert:
     return Alert(
-        labels=labels(notice, level),
-        annotations=_annotations(notice),
-        starts=rfc3339(notice.since_ms),
-        ends=rfc3339(max(ends_ms, notice.since_ms)),
-        link=notice.link or msgspec.UNSET,
+        labels=one.labels,
+        annotations=one.annotations,
+        starts=rfc3339(one.began_ms),
+        ends=rfc3339(max(one.ended_ms or ends_ms, one.began_ms)),
+        link=one.link or msgspec.UNSET,
     )
-
-
-def labels(notice: Notice, level: Level) -> dict[str, str]:
-    """What an alert is known by. A configured `severity` wins over ours; other clashes are kept as `exported_...`."""
-    name, severity = _NAMES[level]
-    ours = {
-        "alertname": name,
-        "check": notice.check,
-        "service": notice.service,
-        "owner": notice.owner,
-        "probe": notice.instance,
-    }
-    named = {key: text for key, text in ours.items() if text}
-    for key, text in sorted(notice.labels.items()):
-        if text:
-            named[_free_name(key, ours, named)] = text
-    named.setdefault("severity", severity)
-    return named
-
-
-def _free_name(key: str, ours: Mapping[str, str], taken: Mapping[str, str]) -> str:
-    """The name that a configured label has in our metrics as well, so that people can join the two."""
-    name = label_name(key)
-    if name in ours:
-        name = f"exported_{name}"
-    while name in taken:  # "a-b" and "a.b" are both a_b
-        name += "_"
-    return name
-
-
-def _annotations(notice: Notice) -> dict[str, str]:
-    told = {
-        "summary": summary(notice),
-        "description": body(notice),
-        "runbook_url": notice.runbook,
-        "target": notice.target,
-        "reason": notice.reason,
-        "incident": notice.incident,
-    }
-    return {name: text for name, text in told.items() if text}
 
 
 RECEIVER = Alertmanager

@@ -13,7 +13,6 @@ from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime, parseaddr
 from hashlib import sha256
-from html import escape
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -22,17 +21,15 @@ import aiosmtplib
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from checks.core.redact import Redactor
-from exporters.base import Notice, NoticeKind, NotifyError, Post
-from exporters.message import body, facts, one_line, sentence, summary, tidy
+from exporters.base import Notice, NoticeKind, NotifyError, Post, Trouble
+from exporters.markup import html
+from exporters.message import body, one_line, summary, tidy
 from exporters.receiver import Receiver
-from thresholds.base import Level
 
 _log = logging.getLogger(__name__)
 _SUBJECT = 200  # characters
 _STEP = 20.0  # s for one answer of the server; the caller bounds the whole
 _FAREWELL = 2.0  # s for the answer to QUIT: the mail has been taken by then
-_COLOUR = {Level.DOWN: "#c62828", Level.DEGRADED: "#b26a00"}
-_GREEN = "#2e7d32"
 
 
 def _mailbox(text: str) -> str:
@@ -89,6 +86,10 @@ class Email(Receiver):
             raise ValueError("`tls: none` would send the password in the clear; use `starttls` or `tls`")
         return self
 
+    def addressed(self, to: str) -> Self:
+        """The same mail server, for one person's mailbox."""
+        return self.model_copy(update={"to": (_mailbox(to),)})
+
     async def send(self, notice: Notice, post: Post) -> None:
         """Return when the server took it for at least one recipient; those that it refused are named in the log."""
         del post  # mail does not travel over HTTP
@@ -131,17 +132,26 @@ class Email(Receiver):
 
     def _error(self, error: Exception) -> NotifyError:
         """5xx and what the server cannot do need a change; 4xx and a broken connection need patience (RFC 5321)."""
+        kind = Trouble.REFUSED
         match error:
             case aiosmtplib.SMTPRecipientsRefused():
                 said = "; ".join(f"{each.recipient}: {each.code} {each.message}" for each in error.recipients)
                 permanent = all(each.code >= 500 for each in error.recipients)
             case aiosmtplib.SMTPResponseException():
                 said, permanent = f"{error.code} {error.message}", error.code >= 500
+                kind = _trouble(error)
             case OSError():  # a broken connection and a timeout are OSErrors, here too
                 said, permanent = str(error) or type(error).__name__, False
+                kind = Trouble.TIMEOUT if isinstance(error, TimeoutError) else Trouble.CONNECTION
             case _:
                 said, permanent = str(error), True
-        return NotifyError(f"email {self.smtp}: {self._safe(said)}", permanent=permanent)
+        return NotifyError(f"email {self.smtp}: {self._safe(said)}", permanent=permanent, kind=kind)
+
+
+def _trouble(error: aiosmtplib.SMTPResponseException) -> Trouble:
+    if isinstance(error, aiosmtplib.SMTPAuthenticationError):
+        return Trouble.AUTH
+    return Trouble.REFUSED if error.code >= 500 else Trouble.SERVER
 
 
 def _own_name() -> str:
@@ -159,7 +169,7 @@ def compose(notice: Notice, sender: str, to: Iterable[str]) -> EmailMessage:
     mail["Date"] = format_datetime(datetime.now(UTC))
     thread, own = message_ids(notice, parseaddr(sender)[1].rpartition("@")[2])
     mail["Message-ID"] = own
-    if own != thread:
+    if thread and own != thread:
         mail["In-Reply-To"] = thread
         mail["References"] = thread
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation replies
@@ -170,7 +180,12 @@ def compose(notice: Notice, sender: str, to: Iterable[str]) -> EmailMessage:
 
 
 def message_ids(notice: Notice, domain: str) -> tuple[str, str]:
-    """The incident's Message-ID and the notice's own: the first notice of an incident begins the thread."""
+    """The incident's Message-ID and the notice's own: the first notice of an incident begins the thread.
+
+    What is about no incident has no thread.
+    """
+    if notice.kind is NoticeKind.BULLETIN:
+        return "", _message_id(f"{notice.instance}\n{notice.id}", domain)
     thread = _message_id(f"{notice.instance}\n{notice.incident}", domain)
     if notice.kind is NoticeKind.OPENED:
         return thread, thread
@@ -179,27 +194,6 @@ def message_ids(notice: Notice, domain: str) -> tuple[str, str]:
 
 def _message_id(text: str, domain: str) -> str:
     return f"<probe.{sha256(text.encode()).hexdigest()[:40]}@{domain}>"
-
-
-def html(notice: Notice) -> str:
-    """The same as the plain text, as a small table. Everything in it is escaped."""
-    colour = _COLOUR.get(notice.level, _COLOUR[Level.DOWN]) if notice.firing else _GREEN
-    rows = [_row(name, text) for name, text in facts(notice)]
-    if notice.evidence:
-        rows.append('<tr><td colspan="2" style="padding-top:12px"><b>Seen by the run</b></td></tr>')
-        rows += [_row(name, text) for name, text in notice.evidence.items()]
-    return (
-        '<!doctype html><html><body style="font-family:sans-serif;font-size:14px">\n'
-        f'<p style="border-left:6px solid {colour};padding:6px 10px"><b>{escape(sentence(notice))}</b></p>\n'
-        f'<table cellpadding="3">\n{"".join(rows)}</table>\n</body></html>\n'
-    )
-
-
-def _row(name: str, text: str) -> str:
-    shown = escape(text)
-    if name in ("Runbook", "Page"):
-        shown = f'<a href="{shown}">{shown}</a>'
-    return f'<tr><td style="color:#666;vertical-align:top">{escape(name)}</td><td>{shown}</td></tr>\n'
 
 
 RECEIVER = Email

@@ -1,9 +1,13 @@
-"""PagerDuty, by its Events API v2: one alert per incident, opened by its key and resolved by the same."""
+"""PagerDuty, by its Events API v2: one alert per incident, opened by its key and resolved by the same.
+
+What is about no incident is a change event: it stands in the service's timeline and notifies nobody.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from typing import Annotated
 
@@ -11,8 +15,8 @@ import msgspec
 from pydantic import AfterValidator, Field, SecretStr
 
 from exporters.answer import accept
-from exporters.base import Notice, NoticeKind, Post
-from exporters.message import clip, facts, fitted, rfc3339, summary, tidy
+from exporters.base import Notice, NoticeKind, Post, Response
+from exporters.message import clip, facts, fitted, headline, lede, links, members, rfc3339, summary, tidy
 from exporters.receiver import Address, Receiver, hidden_parts, host_of
 from thresholds.base import Level
 
@@ -20,6 +24,11 @@ _EVENTS = "https://events.pagerduty.com/v2/enqueue"
 # Source: PagerDuty's developer documentation, Events API v2, "Send an Alert Event" and "Size Limits".
 _KEY, _SUMMARY, _LIMIT = 255, 1024, 500_000  # bytes, characters, bytes (512 KB)
 _SEVERITY = {Level.DOWN: "critical", Level.DEGRADED: "warning"}
+# By default PagerDuty notifies with high urgency for the first two of its four severities, and low for the others.
+_URGENT = {Level.DOWN: "critical", Level.DEGRADED: "error"}
+_CALM = {"ticket": "warning", "log": "info"}
+Event = Mapping[str, object]
+_ALERTS, _CHANGES = "/enqueue", "/change/enqueue"
 
 
 def _checked(key: SecretStr) -> SecretStr:
@@ -44,30 +53,48 @@ class Pagerduty(Receiver):
     )
 
     async def send(self, notice: Notice, post: Post) -> None:
-        """Trigger or resolve; a PASSED notice does both, the one after the other.
+        """Trigger, acknowledge or resolve; a PASSED notice triggers and resolves, the one after the other.
 
         An alert that was never triggered cannot be resolved, and nothing but a trigger leaves a trace in PagerDuty. It
         goes out as `info`, which a service can be told to page nobody for.
         """
         notice = tidy(notice)
-        for action in _actions(notice):
-            await self._send(action, notice, post)
-
-    async def _send(self, action: str, notice: Notice, post: Post) -> None:
         url, key = self.url.get_secret_value(), self.routing_key.get_secret_value()
-        body = fitted(notice, _LIMIT, lambda shorter: msgspec.json.encode(event(action, shorter, key)))
+        if notice.kind is NoticeKind.BULLETIN:
+            await self._post(changes_url(url), notice, lambda shorter: change_event(shorter, key), post)
+            return
+        for action in _actions(notice):
+            await self._post(url, notice, partial(event, action, routing_key=key), post)
+
+    async def _post(self, url: str, notice: Notice, make: Callable[[Notice], Event], post: Post) -> None:
+        key = self.routing_key.get_secret_value()
+        body = fitted(notice, _LIMIT, lambda shorter: msgspec.json.encode(make(shorter)))
         response = await post(url, body, {"Content-Type": "application/json"})
-        accept(response, f"pagerduty {host_of(url)}", (key, *hidden_parts(url)))
+        accept(response, f"pagerduty {host_of(url)}", (key, *hidden_parts(url)), gone=_key_is_dead)
+
+
+def _key_is_dead(response: Response) -> bool:
+    """How a well-formed key is refused whose integration was deleted, or never was."""
+    return response.status == 400 and "invalid routing key" in response.text.lower()
+
+
+def changes_url(url: str) -> str:
+    """Where change events go, beside the events that alert."""
+    return url.removesuffix(_ALERTS).rstrip("/") + _CHANGES
 
 
 def _actions(notice: Notice) -> tuple[str, ...]:
     match notice.kind:
-        case NoticeKind.OPENED | NoticeKind.CHANGED:
-            return ("trigger",)
         case NoticeKind.RESOLVED:
             return ("resolve",)
         case NoticeKind.PASSED:
             return ("trigger", "resolve")
+        case NoticeKind.ACKNOWLEDGED:
+            return ("acknowledge",)
+        case _ if notice.acked_by:  # told of both at once: without the trigger there is nothing to acknowledge
+            return ("trigger", "acknowledge")
+        case _:
+            return ("trigger",)
 
 
 def dedup_key(notice: Notice) -> str:
@@ -79,26 +106,48 @@ def dedup_key(notice: Notice) -> str:
     return f"{key.encode()[: _KEY - len(digest) - 1].decode(errors='ignore')}#{digest}"
 
 
-def event(action: str, notice: Notice, routing_key: str) -> Mapping[str, object]:
+def event(action: str, notice: Notice, routing_key: str) -> Event:
     """An event as the API takes it. A resolve carries its payload too: it becomes the line in the alert's log."""
-    links = [("Open in Probe", notice.link), ("Runbook", notice.runbook)]
     told = {
         "routing_key": routing_key,
         "event_action": action,
         "dedup_key": dedup_key(notice),
         "client": f"Probe {notice.instance}".strip(),
         "client_url": notice.link,
-        "links": [{"href": url, "text": text} for text, url in links if url],
+        "links": _links(notice),
         "payload": _payload(notice),
     }
     return {name: value for name, value in told.items() if value}
 
 
+def change_event(notice: Notice, routing_key: str) -> Event:
+    """What the service's timeline shows of a bulletin. Source: the same documentation, "Send a Change Event"."""
+    told = {
+        "summary": clip(headline(notice), _SUMMARY),
+        "source": f"Probe {notice.instance}".strip(),
+        "timestamp": rfc3339(notice.at_ms),
+        "custom_details": _details(notice),
+    }
+    return {"routing_key": routing_key, "payload": told, "links": _links(notice)}
+
+
+def _links(notice: Notice) -> list[Mapping[str, str]]:
+    return [{"href": url, "text": words} for words, url in links(notice)]
+
+
+def _severity(notice: Notice) -> str:
+    if notice.kind is NoticeKind.PASSED:
+        return "info"
+    if notice.severity == "page":
+        return _URGENT.get(notice.level, "error")
+    return _CALM.get(notice.severity) or _SEVERITY.get(notice.level, "error")
+
+
 def _payload(notice: Notice) -> Mapping[str, object]:
     told = {
         "summary": clip(summary(notice), _SUMMARY),
-        "source": notice.target or notice.check,
-        "severity": "info" if notice.kind is NoticeKind.PASSED else _SEVERITY.get(notice.level, "error"),
+        "source": notice.target or notice.check or f"Probe {notice.instance}".strip(),
+        "severity": _severity(notice),
         "timestamp": rfc3339(notice.at_ms),
         "component": notice.check,
         "group": notice.service,
@@ -110,7 +159,14 @@ def _payload(notice: Notice) -> Mapping[str, object]:
 
 def _details(notice: Notice) -> Mapping[str, object]:
     named = {name.lower(): text for name, text in facts(replace(notice, labels={}))}
-    return {**named, "labels": notice.labels, "evidence": notice.evidence}
+    name, prose = lede(notice)
+    listed = {
+        "text": "" if name else prose,
+        "members": members(notice),
+        "labels": notice.labels,
+        "evidence": notice.evidence,
+    }
+    return {**named, **{name: told for name, told in listed.items() if told}}
 
 
 RECEIVER = Pagerduty

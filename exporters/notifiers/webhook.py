@@ -7,20 +7,23 @@ import hmac
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 import msgspec
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
 
-from exporters.answer import accept
-from exporters.base import Notice, Post
-from exporters.message import fitted, rfc3339, seconds_lasted, summary, tidy
+from exporters.answer import accept, answered
+from exporters.base import Notice, NoticeKind, Post
+from exporters.message import fitted, headline, lede, rfc3339, seconds_lasted, summary, tidy
+from exporters.prom_alerts import webhook_body
 from exporters.receiver import Address, Headers, Receiver, hidden_parts, host_of, plain_headers
 
 _LIMIT = 20_000  # bytes of a body: the standard asks for less than 20 kB
 _PREFIX = "whsec_"
 _SHORTEST, _LONGEST = 24, 64  # bytes of a key, as the standard has them
+# 410 is how an endpoint unsubscribes, says the standard. A 404 may be a proxy's, while what is behind it starts anew.
+_GONE = answered(410)
 
 
 def signing_key(secret: str) -> bytes:
@@ -65,10 +68,22 @@ class Webhook(Receiver):
         "keys while one is being replaced by another. Without it deliveries are not signed.",
     )
     headers: Headers = Field(default_factory=dict, description="Headers to send along, for example Authorization.")
+    format: Literal["probe", "alertmanager"] = Field(
+        default="probe",
+        description="What the body is: Probe's own JSON, or what Alertmanager sends to its webhooks (version 4), for "
+        "programs that take that. Signed all the same.",
+    )
+
+    @property
+    def lifecycle(self) -> bool:
+        return self.format == "alertmanager"
 
     async def send(self, notice: Notice, post: Post) -> None:
+        """Return when it was taken. What is about no incident has no form of Alertmanager's, and is left out there."""
+        if self.lifecycle and notice.kind is NoticeKind.BULLETIN:
+            return
         url = self.url.get_secret_value()
-        body = fitted(tidy(notice), _LIMIT, payload)
+        body = fitted(tidy(notice), _LIMIT, self._body)
         keys = [signing_key(secret.get_secret_value()) for secret in self.secret]
         headers = {
             **plain_headers(self.headers),
@@ -76,7 +91,10 @@ class Webhook(Receiver):
             **signed(keys, message_id(notice), int(time.time()), body),
         }
         hidden = (*hidden_parts(url), *(value.get_secret_value() for value in (*self.headers.values(), *self.secret)))
-        accept(await post(url, body, headers), f"webhook {host_of(url)}", hidden)
+        accept(await post(url, body, headers), f"webhook {host_of(url)}", hidden, gone=_GONE)
+
+    def _body(self, notice: Notice) -> bytes:
+        return msgspec.json.encode(webhook_body(notice, self.name)) if self.lifecycle else payload(notice)
 
 
 def message_id(notice: Notice) -> str:
@@ -97,32 +115,68 @@ def signed(keys: Sequence[bytes], identity: str, at: int, body: bytes) -> Mappin
 
 def payload(notice: Notice) -> bytes:
     """One notice as JSON: the event's type, when it was decided, and everything known about it."""
+    bulletin = notice.kind is NoticeKind.BULLETIN
     return msgspec.json.encode(
         {
-            "type": f"incident.{notice.kind.value}",
+            "type": "bulletin" if bulletin else f"incident.{notice.kind.value}",
             "timestamp": rfc3339(notice.at_ms),
-            "data": {
-                "id": notice.id,
-                "incident": notice.incident,
-                "instance": notice.instance,
-                "check": notice.check,
-                "target": notice.target,
-                "level": notice.level.name.lower(),
-                "firing": notice.firing,
-                "since": rfc3339(notice.since_ms),
-                "ended": rfc3339(notice.ended_ms) if notice.ended_ms else None,
-                "seconds": seconds_lasted(notice),
-                "summary": summary(notice),
-                "reason": notice.reason,
-                "service": notice.service,
-                "owner": notice.owner,
-                "runbook": notice.runbook,
-                "link": notice.link,
-                "labels": notice.labels,
-                "evidence": notice.evidence,
-            },
+            "data": _bulletin(notice) if bulletin else {**_incident(notice), **_handling(notice)},
         }
     )
+
+
+def _bulletin(notice: Notice) -> Mapping[str, object]:
+    return {
+        "id": notice.id,
+        "instance": notice.instance,
+        "title": headline(notice),
+        "text": lede(notice)[1],
+        "link": notice.link,
+        "why": notice.why,
+    }
+
+
+def _incident(notice: Notice) -> Mapping[str, object]:
+    name, prose = lede(notice)
+    return {
+        "id": notice.id,
+        "incident": notice.incident,
+        "number": notice.number,
+        "instance": notice.instance,
+        "subject": notice.subject,
+        "check": notice.check,
+        "target": notice.target,
+        "level": notice.level.name.lower(),
+        "was": notice.was.name.lower() if notice.was.bad else None,
+        "severity": notice.severity,
+        "firing": notice.firing,
+        "since": rfc3339(notice.since_ms),
+        "ended": rfc3339(notice.ended_ms) if notice.ended_ms else None,
+        "seconds": seconds_lasted(notice),
+        "summary": summary(notice),
+        "reason": notice.reason,
+        "text": "" if name else prose,
+        "count": notice.count,
+        "members": notice.members,
+    }
+
+
+def _handling(notice: Notice) -> Mapping[str, object]:
+    return {
+        "acknowledged_by": notice.acked_by,
+        "snoozed_until": rfc3339(notice.snoozed_ms) if notice.snoozed_ms else None,
+        "recurrence": notice.recurrence,
+        "changes": notice.changes,
+        "service": notice.service,
+        "owner": notice.owner,
+        "runbook": notice.runbook,
+        "bridge": notice.bridge,
+        "link": notice.link,
+        "actions": notice.actions,
+        "why": notice.why,
+        "labels": notice.labels,
+        "evidence": notice.evidence,
+    }
 
 
 RECEIVER = Webhook

@@ -1,202 +1,28 @@
-"""From a stored transition to the people on call: one courier per receiver, one notice at a time, in order.
+"""From a stored notice to the people on call: a courier for each receiver, and who is told instead of one that is gone.
 
-At least once: what was delivered is written down after it was, so a crash between the two sends it again under the
-same id. Nothing here waits for another receiver, and nothing else waits for this.
+Nothing here waits for another receiver, and nothing else waits for this.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import random
-from collections import deque
-from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from exporters.base import Notice, NoticeKind, Notifier, NotifyError, Post, Refreshing
-from probe.clock import Clock
+from exporters.base import Notifier
+from exporters.limits import Paces
+from exporters.message import clip
+from exporters.terms import Terms
+from probe.engine.courier import Courier
 from probe.engine.crew import Crew
-from probe.engine.waiting import sleep_or
-from probe.store.base import Delivery, Outcome
+from probe.engine.desk import Desk
+from probe.engine.disabling import Disabling
+from probe.store.deliveries import Delivery, Outcome
+from probe.store.receivers import Disabled
 
-log = logging.getLogger(__name__)
+__all__ = ["Deliverer", "Desk"]
 
-_PAUSES = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0)  # s between attempts; then the last
-_GIVE_UP = 86_400.0  # s of waiting here: whoever could not be told for a day reads it on the page
-_MOST = 10_000  # notices that wait for one receiver
-_ENDS = (NoticeKind.RESOLVED, NoticeKind.PASSED)
-_DEADLINE = 30.0  # s for one attempt
-_LONGEST_WISH = 3600.0  # s that a receiver's Retry-After may ask for
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What couriers share with the service."""
-
-    clock: Clock
-    post: Post
-    redact: Callable[[str], str]
-    settle: Callable[[Delivery], None]  # write down what became of a delivery
-    refused: Callable[[str, str], None]  # a receiver refuses for good, and why
-    taken: Callable[[str], None]  # a receiver took a notice
-    failed: Callable[[str, bool], None]  # a receiver failed, permanently or not
-
-
-def merged(queue: Sequence[Delivery], told: Container[str]) -> tuple[Delivery, Sequence[Delivery]]:
-    """What to send next, and what need not be sent any more. `told` are the incidents that the receiver knows of.
-
-    An outage that ended before the receiver took any notice of it is told as one message; a change of level that
-    ended is told by its end alone.
-    """
-    head = queue[0]
-    same = [delivery for delivery in queue if delivery.notice.incident == head.notice.incident]
-    end = next((delivery for delivery in same if delivery.notice.kind in _ENDS), None)
-    if end is None:
-        return head, ()
-    kind = NoticeKind.RESOLVED if head.notice.incident in told else NoticeKind.PASSED
-    worst = max(delivery.notice.level for delivery in same)
-    return replace(end, notice=replace(end.notice, kind=kind, level=worst)), same[: same.index(end)]
-
-
-class Courier:
-    """Brings one receiver its notices, until each is taken or refused for good."""
-
-    def __init__(self, name: str, notifier: Notifier, desk: Desk) -> None:
-        self.name = name
-        self.notifier = notifier
-        self._desk = desk
-        self._queue: deque[Delivery] = deque()
-        self._news = asyncio.Event()
-        self._not_before = 0.0
-        self._refresh_at = 0.0
-        self._told: dict[
-            str, Notice
-        ] = {}  # by incident: the last notice that the receiver took, or had the last word on
-        self._since: dict[str, float] = {}  # by id: when a notice began to wait here
-        self.quiet = asyncio.Event()  # set while nothing is being sent
-
-    def __len__(self) -> int:
-        return len(self._queue)
-
-    @property
-    def oldest_ms(self) -> int:
-        """Unix ms of the decision that waits longest; 0 when none does."""
-        return self._queue[0].notice.at_ms if self._queue else 0
-
-    def accept(self, delivery: Delivery) -> None:
-        if len(self._queue) >= _MOST:
-            self._finish(self._queue.popleft(), Outcome.FAILED, "too many notices wait")
-        self._queue.append(delivery)
-        self._since.setdefault(delivery.notice.id, self._desk.clock.monotonic())
-        self.quiet.clear()
-        self._news.set()
-
-    def remember(self, notice: Notice) -> None:
-        """A notice that the receiver took, perhaps before a restart. An end is kept only for those that forget."""
-        if notice.firing or isinstance(self.notifier, Refreshing):
-            self._told[notice.incident] = notice
-        else:
-            self._told.pop(notice.incident, None)
-
-    def abandon(self, reason: str) -> None:
-        """Settle everything that waits as failed: the receiver is gone from the configuration."""
-        while self._queue:
-            self._finish(self._queue.popleft(), Outcome.FAILED, reason)
-
-    async def run(self) -> None:
-        while True:
-            self._news.clear()
-            self.quiet.clear()
-            now = self._desk.clock.monotonic()
-            if self._refreshing is not None and now >= self._refresh_at:
-                await self._refresh(self._refreshing)  # first: a long queue must not make it forget
-            elif self._queue and now >= self._not_before:
-                await self._attempt(*merged(self._queue, self._told))
-            else:
-                self.quiet.set()
-                await self._wait(now)
-
-    @property
-    def _refreshing(self) -> Refreshing | None:
-        return self.notifier if isinstance(self.notifier, Refreshing) and self._told else None
-
-    async def _wait(self, now: float) -> None:
-        """Sleep until something is due, or until there is news for an idle receiver."""
-        due = [self._not_before] if self._queue else []
-        if self._refreshing is not None:
-            due.append(self._refresh_at)
-        if not due:
-            await self._news.wait()
-            return
-        await sleep_or(self._desk.clock, min(due) - now, self._news)
-
-    async def _attempt(self, delivery: Delivery, superfluous: Sequence[Delivery]) -> None:
-        delivery = replace(delivery, attempts=delivery.attempts + 1, at_ms=self._desk.clock.now_ms())
-        try:
-            async with asyncio.timeout(_DEADLINE):
-                await self.notifier.send(delivery.notice, self._desk.post)
-        except TimeoutError:
-            self._postpone(delivery, superfluous, NotifyError(f"no answer within {_DEADLINE:g} s"))
-        except NotifyError as error:
-            self._postpone(delivery, superfluous, error)
-        except Exception as error:  # a bug in one channel must not silence the others
-            log.exception("receiver %s: bug while sending", self.name)
-            self._postpone(delivery, superfluous, NotifyError(f"bug: {type(error).__name__}"))
-        else:
-            for other in superfluous:
-                self._finish(other, Outcome.MERGED)
-            self._finish(delivery, Outcome.DELIVERED)
-            self.remember(delivery.notice)
-            self._not_before = 0.0
-            self._desk.taken(self.name)
-
-    def _postpone(self, delivery: Delivery, superfluous: Sequence[Delivery], error: NotifyError) -> None:
-        message = self._desk.redact(str(error))
-        now = self._desk.clock.monotonic()
-        final = error.permanent or now - self._since.get(delivery.notice.id, now) > _GIVE_UP
-        self._desk.failed(self.name, final)
-        log.warning("receiver %s: %s (attempt %d)", self.name, message, delivery.attempts)
-        if final:
-            for refused in (*superfluous, delivery):
-                self._finish(refused, Outcome.FAILED, message)
-            if not delivery.notice.firing:
-                self.remember(delivery.notice)  # whoever must be told again is told that it is over
-            self._not_before = 0.0
-            self._desk.refused(self.name, f"receiver {self.name} does not take alerts: {message}")
-            return
-        self._not_before = now + _pause(delivery.attempts, error.retry_after)
-        for index, waiting in enumerate(self._queue):
-            if waiting.notice.id == delivery.notice.id:
-                tried = replace(waiting, attempts=delivery.attempts, error=message, at_ms=delivery.at_ms)
-                self._queue[index] = tried
-                self._desk.settle(tried)
-
-    def _finish(self, delivery: Delivery, outcome: Outcome, error: str = "") -> None:
-        """Nothing more is done about a delivery: write that down."""
-        self._queue = deque(waiting for waiting in self._queue if waiting.notice.id != delivery.notice.id)
-        self._since.pop(delivery.notice.id, None)
-        self._desk.settle(replace(delivery, outcome=outcome, error=error, at_ms=self._desk.clock.now_ms()))
-
-    async def _refresh(self, notifier: Refreshing) -> None:
-        self._refresh_at = self._desk.clock.monotonic() + notifier.refresh_every
-        now_ms = self._desk.clock.now_ms()
-        horizon = now_ms - notifier.keep_resolved * 1000
-        self._told = {key: told for key, told in self._told.items() if told.firing or told.ended_ms > horizon}
-        if not self._told:
-            return
-        try:
-            async with asyncio.timeout(_DEADLINE):
-                await notifier.refresh(list(self._told.values()), now_ms, self._desk.post)
-        except (TimeoutError, NotifyError) as error:
-            self._desk.failed(self.name, False)
-            log.warning("receiver %s: not refreshed: %s", self.name, self._desk.redact(str(error) or "no answer"))
-        except Exception:  # as in _attempt
-            log.exception("receiver %s: bug while refreshing", self.name)
-
-
-def _pause(attempts: int, wish: float | None) -> float:
-    pause = _PAUSES[min(attempts, len(_PAUSES)) - 1] * random.uniform(0.8, 1.2)  # noqa: S311  # spreads retries only
-    return pause if wish is None else max(pause, min(wish, _LONGEST_WISH))
+_CLERK = " "  # a name that no courier has
+_SAID = 160  # characters of an error that people are shown
 
 
 class Deliverer:
@@ -206,35 +32,161 @@ class Deliverer:
         self._desk = desk
         self._couriers: dict[str, Courier] = {}
         self._crew = Crew("courier")
+        self._paces = Paces()
+        self._disabling = Disabling(desk.clock, desk.book)
+        self._terms: Mapping[str, Terms] = {}
+        self._keeping = False
 
     async def run(self) -> None:
         """Wait for ever; raise what a courier raised, for that is a bug of ours."""
         await self._crew.run()
 
-    def configure(self, receivers: Mapping[str, Notifier], told: Sequence[Delivery] = ()) -> None:
+    def configure(
+        self,
+        receivers: Mapping[str, Notifier],
+        told: Sequence[Delivery] = (),
+        *,
+        terms: Mapping[str, Terms] | None = None,
+        disabled: Iterable[Disabled] = (),
+    ) -> None:
         """Keep exactly these receivers. What waits for one that stays is sent by its new settings.
 
-        `told` is what receivers knew before: a new one may be an old one that comes back.
+        `told` is what receivers knew before: a new one may be an old one that comes back. `terms` are by receiver;
+        those of one that was derived for a person (`ana/mail`) are those of what it was derived from. `disabled` are
+        the receivers that were when the service ended.
         """
+        if not self._keeping:
+            self._keeping = True
+            self._crew.start(_CLERK, self._disabling.run())
+        self._terms = terms or {}
+        self._disabling.remember(disabled, receivers)
         for name in self._couriers.keys() - receivers.keys():
             self._crew.end(name)
             self._couriers.pop(name).abandon("the receiver was removed from the configuration")
+            self._disabling.enable(name)
         for name, notifier in receivers.items():
-            if name in self._couriers:
-                self._couriers[name].notifier = notifier
-                continue
-            courier = self._couriers[name] = Courier(name, notifier, self._desk)
+            self._employ(name, notifier, told)
+        for name in receivers:
+            self._reconsider(name)
+
+    def _employ(self, name: str, notifier: Notifier, told: Sequence[Delivery]) -> None:
+        courier = self._couriers.get(name)
+        if courier is None:
+            courier = self._couriers[name] = Courier(name, notifier, self._desk, self)
             for delivery in told:
                 if delivery.receiver == name:
-                    courier.remember(delivery.notice)
+                    courier.remember(delivery)
             self._crew.start(name, courier.run())
+        courier.notifier, courier.voice.terms = notifier, self._terms_of(name)
+        courier.paces = self._paces.of(notifier, courier.voice.terms.rate, name)
+        courier.wake()
+
+    def _reconsider(self, name: str) -> None:
+        """A receiver that was disabled gets another try with other settings; one that still is, is said to be."""
+        if self._disabling.changed(name, self._couriers[name].notifier):
+            self.enable(name)
+        elif why := self._disabling.why(name):
+            self._desk.refused(name, self._said_disabled(name, why))
+
+    def _terms_of(self, name: str) -> Terms:
+        return self._terms.get(self._base(name)) or Terms()
+
+    def _base(self, name: str) -> str:
+        """The receiver that one was derived from for a person; itself where it was not."""
+        return name if name in self._terms else name.rpartition("/")[2]
 
     def accept(self, delivery: Delivery) -> None:
-        if delivery.receiver in self._couriers:
-            self._couriers[delivery.receiver].accept(delivery)
+        """Have a receiver told; whoever is told instead of it where it is disabled."""
+        courier = self._couriers.get(delivery.receiver)
+        if courier is None:
+            self._settle(delivery, "no such receiver in the configuration")
+        elif why := self._disabling.why(delivery.receiver):
+            instead = self.divert(delivery, why)
+            self._settle(delivery, f"disabled: {why}" + (f"; {instead} is told instead" if instead else ""))
+        else:
+            self._tell_again(delivery)
+            courier.accept(delivery)
+
+    def _settle(self, delivery: Delivery, error: str) -> None:
+        now_ms = self._desk.clock.now_ms()
+        self._desk.settle(replace(delivery, outcome=Outcome.FAILED, error=error, at_ms=now_ms))
+
+    def _tell_again(self, delivery: Delivery) -> None:
+        """The end of what was told elsewhere, while the receiver was disabled, is told there, too."""
+        instead = None if delivery.notice.firing else self._instead_of(delivery.receiver)
+        if instead is None:
             return
-        gone = replace(delivery, outcome=Outcome.FAILED, error="no such receiver in the configuration")
-        self._desk.settle(replace(gone, at_ms=self._desk.clock.now_ms()))
+        told = instead.memory.lasting(delivery.notice.incident)
+        if told is not None and f"instead of {delivery.receiver}," in told.why:
+            self._hand(delivery, instead, f"told here before, instead of {delivery.receiver}")
+
+    def divert(self, delivery: Delivery, why: str) -> str:
+        """Have the fallback told what a receiver will not be; its name, "" where there is none.
+
+        It is written down as owed there before it is as failed here: a crash between the two repeats this, and
+        changes nothing.
+        """
+        instead = self._instead_of(delivery.receiver)
+        if instead is None:
+            return ""
+        state = "is disabled" if self._disabling.why(delivery.receiver) else "did not take it"
+        self._hand(delivery, instead, f"instead of {delivery.receiver}, which {state}: {clip(why, _SAID)}")
+        return instead.name
+
+    def _hand(self, delivery: Delivery, courier: Courier, why: str) -> None:
+        if courier.knows(delivery.notice.id):
+            return  # it is, or was, told of this all the same
+        notice = replace(delivery.notice, why="; ".join(filter(None, (delivery.notice.why, why))))
+        owed = Delivery(notice, courier.name)
+        self._desk.settle(owed)
+        courier.accept(owed)
+
+    def _instead_of(self, name: str) -> Courier | None:
+        """Whoever is told instead of a receiver: its fallback, or that one's, the first that is not disabled.
+
+        Of a receiver that was derived for a person the same person's, where there is one.
+        """
+        person, _, _ = name.rpartition("/")
+        seen = {name}
+        while fallback := self._terms_of(name).fallback:
+            own = f"{person}/{fallback}"
+            name = own if person and own in self._couriers else fallback
+            if name in seen or name not in self._couriers:
+                return None
+            if not self._disabling.why(name):
+                return self._couriers[name]
+            seen.add(name)
+        return None
+
+    def gone(self, name: str, why: str) -> None:
+        """A receiver takes nothing any more: it is disabled, and what waits for it goes to its fallback."""
+        courier = self._couriers[name]
+        self._disabling.disable(name, courier.notifier, why)
+        self._desk.refused(name, self._said_disabled(name, why))
+        courier.abandon(why, diverted=True)
+
+    def _said_disabled(self, name: str, why: str) -> str:
+        return f"receiver {name} is disabled until it is changed or enabled: {clip(why, _SAID)}"
+
+    def enable(self, name: str) -> bool:
+        """Tell a receiver again, and all that are derived from it; whether any of them was disabled."""
+        names = [one for one in self._disabling.all() if name in (one, self._base(one))]
+        for one in names:
+            self._disabling.enable(one)
+            self._desk.enabled(one)
+        return bool(names)
+
+    def names(self) -> Sequence[str]:
+        return list(self._couriers)
+
+    def disabled(self) -> Mapping[str, Disabled]:
+        """The receivers that are disabled, since when and why."""
+        return self._disabling.all()
+
+    def fallback(self, name: str) -> str:
+        """Who would be told instead of a receiver; "" for nobody."""
+        instead = self._instead_of(name) if name in self._couriers else None
+        return instead.name if instead is not None else ""
 
     def waiting(self) -> Mapping[str, tuple[int, int]]:
         """How many notices wait by receiver, and Unix ms of the oldest one's decision."""

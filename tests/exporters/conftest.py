@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import pytest
 from aiohttp import web
@@ -68,9 +70,15 @@ async def other_inbox() -> AsyncIterator[Inbox]:
         yield opened
 
 
+@cache
+def trust() -> ssl.SSLContext:
+    """The system's authorities, read once: that takes longer than most tests."""
+    return ssl.create_default_context()
+
+
 @pytest.fixture
 async def post() -> AsyncIterator[Post]:
-    async with open_post(limit=10.0) as opened:
+    async with open_post(limit=10.0, tls=trust()) as opened:
         yield opened
 
 
@@ -149,6 +157,45 @@ def resolved(opened: Notice) -> Notice:
 @pytest.fixture
 def passed(resolved: Notice) -> Notice:
     return replace(resolved, kind=NoticeKind.PASSED)
+
+
+@pytest.fixture
+def taken_care(opened: Notice) -> Notice:
+    """The shop's incident, with all that may be known of one: ana takes care of it."""
+    return replace(
+        opened,
+        id=f"{opened.incident}/acknowledged",
+        kind=NoticeKind.ACKNOWLEDGED,
+        number=42,
+        severity="page",
+        title="shop: 3 checks",
+        count=3,
+        members=("shop/home DOWN: status 503", "shop/cart DOWN: status 503"),
+        acked_by="ana",
+        recurrence="5th time in 30 days, last fix open since 2026-11-03",
+        changes=("CHG123 in progress for 10m: new cart",),
+        bridge="https://meet.example/shop",
+        why="on call in prodops, step 2",
+        actions={"Take it back": "https://probe.example/act/s1gned"},
+    )
+
+
+@pytest.fixture
+def bulletin() -> Notice:
+    """What is about no incident."""
+    return Notice(
+        id="msg_roster",
+        kind=NoticeKind.BULLETIN,
+        incident="",
+        instance="prod-eu",
+        check="",
+        target="",
+        level=Level.DEGRADED,
+        since_ms=BEGAN,
+        at_ms=BEGAN,
+        title="On call in prodops: ana",
+        text="ana until Mon 09:00\nthen bob",
+    )
 
 
 def loud(notice: Notice, words: str) -> Notice:

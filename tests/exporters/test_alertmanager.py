@@ -14,7 +14,8 @@ import pytest
 from pydantic import ValidationError
 
 from exporters.base import Notice, Notifier, NotifyError, Post, Refreshing
-from exporters.notifiers.alertmanager import RECEIVER, Alertmanager, alerts, labels
+from exporters.notifiers.alertmanager import RECEIVER, Alertmanager, alerts
+from exporters.prom_alerts import labels
 from tests.exporters.conftest import BEGAN, Inbox, Serve
 from tests.exporters.test_post import free_port, silent
 from thresholds.base import Level
@@ -227,3 +228,19 @@ def test_it_is_a_receiver_that_is_refreshed() -> None:
     assert isinstance(notifier, Refreshing)
     assert (refreshing.refresh_every, refreshing.keep_resolved) == (60.0, 900.0)
     assert receiver.urls == ("http://am.example:9093", "http://am.example/prefix")
+
+
+async def test_an_acknowledgement_does_not_end_it(inbox: Inbox, post: Post, taken_care: Notice) -> None:
+    await Alertmanager(urls=[inbox.url]).send(taken_care, post)
+    (firing, other) = json.loads(inbox.taken[0].body)
+    assert firing["labels"]["alertname"] == "CheckDown"
+    assert datetime.fromisoformat(firing["endsAt"]) > datetime.fromisoformat(other["endsAt"])
+    assert firing["annotations"]["acknowledged_by"] == "ana"
+    assert firing["annotations"]["number"] == "42"
+
+
+async def test_a_bulletin_is_nothing_to_alertmanager(inbox: Inbox, post: Post, bulletin: Notice) -> None:
+    peers = Alertmanager(urls=[inbox.url])
+    await peers.send(bulletin, post)
+    assert inbox.taken == []
+    assert peers.lifecycle

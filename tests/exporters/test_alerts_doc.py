@@ -1,4 +1,4 @@
-"""What docs/alerts.md says is so."""
+"""What docs/alerts.md and docs/channels.md say is so."""
 
 from __future__ import annotations
 
@@ -12,18 +12,26 @@ from typing import Any
 import pytest
 
 from exporters.base import Notice
+from exporters.limits import Limit
 from exporters.notifiers import receiver_types
 from exporters.notifiers.webhook import payload, signed, signing_key
-from exporters.route import receivers
+from exporters.route import chosen
 from probe.config import load
+from probe.config.model import Config
 from thresholds.base import Level
 
-TEXT = (Path(__file__).parents[2] / "docs/alerts.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = (DOCS / "alerts.md").read_text() + (DOCS / "channels.md").read_text()
+TYPES = {"slack", "pagerduty", "webhook", "alertmanager", "email"}  # of the example
 CHECKS = """
 checks:
   shop/home: {tcp: {host: shop.example, port: 443}, labels: {tier: "1", env: prod}}
   shop/blog: {tcp: {host: blog.example, port: 443}}
 """
+
+
+def told(config: Config, labels: dict[str, str], level: Level) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for route in chosen(config.routes, labels, level, 0) for name in route.to))
 
 
 def block(language: str) -> str:
@@ -42,15 +50,28 @@ def test_the_configuration_loads_and_routes_as_it_says(tmp_path: Path) -> None:
     path.write_text(block("yaml").replace("/run/secrets", str(tmp_path)) + CHECKS)
     config = load(path, {"PD_KEY": "0123456789abcdef0123456789abcdef"})
     assert set(config.receivers) == {"chat", "oncall", "hook", "prometheus", "mail"}
-    assert {type(receiver).__name__.lower() for receiver in config.receivers.values()} == set(receiver_types())
+    assert {type(receiver).__name__.lower() for receiver in config.receivers.values()} == TYPES
+    fallbacks = {name: terms.fallback for name, terms in config.terms.items() if terms.fallback}
+    assert fallbacks == {"chat": "oncall", "oncall": "mail", "hook": "mail", "prometheus": "mail"}
+    assert config.terms["chat"].rate == (Limit(20, 60.0),)
     first = {"env": "prod", "tier": "1"}
-    assert receivers(config.routes, first, Level.DOWN) == ("prometheus", "oncall", "chat")
-    assert receivers(config.routes, first, Level.DEGRADED) == ("prometheus", "chat", "mail")
-    assert receivers(config.routes, {}, Level.DOWN) == ("chat", "mail")
+    assert told(config, first, Level.DOWN) == ("prometheus", "oncall", "chat")
+    assert told(config, first, Level.DEGRADED) == ("prometheus", "chat", "mail")
+    assert told(config, {}, Level.DOWN) == ("chat", "mail")
 
 
 def test_the_payload_is_the_one_that_is_sent(opened: Notice) -> None:
     assert json.loads(block("json")) == json.loads(payload(opened))
+
+
+@pytest.mark.parametrize("name", sorted(receiver_types()))
+def test_every_type_has_its_section(name: str) -> None:
+    channels = (DOCS / "channels.md").read_text()
+    titles = {
+        title.lower().replace("-", "").removeprefix("microsoft ") for title in re.findall(r"(?m)^## (.+)$", channels)
+    }
+    assert name in titles
+    assert re.search(rf"(?m)^\| `{name}`", channels)
 
 
 @pytest.mark.parametrize("name", sorted(receiver_types()))

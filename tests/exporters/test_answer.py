@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from exporters.answer import accept, retry_after
-from exporters.base import NotifyError, Response
+from exporters.answer import accept, answered, retry_after
+from exporters.base import NotifyError, Response, Trouble
 
 # The example of RFC 9110 section 10.2.3, and its instant: `date -u -d 'Fri, 31 Dec 1999 23:59:59 GMT' +%s`.
 DATE, INSTANT = "Fri, 31 Dec 1999 23:59:59 GMT", 946_684_799.0
@@ -16,6 +16,33 @@ def refusal(status: int, text: str = "", hidden: tuple[str, ...] = (), **headers
     with pytest.raises(NotifyError) as caught:
         accept(Response(status, named, text), "webhook ops.example", hidden)
     return caught.value
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, Trouble.REFUSED),
+        (401, Trouble.AUTH),
+        (403, Trouble.AUTH),
+        (404, Trouble.GONE),
+        (408, Trouble.TIMEOUT),
+        (410, Trouble.GONE),
+        (413, Trouble.REFUSED),
+        (429, Trouble.RATE),
+        (500, Trouble.SERVER),
+        (503, Trouble.SERVER),
+    ],
+)
+def test_status_says_what_metrics_count_it_as(status: int, kind: Trouble) -> None:
+    assert refusal(status).kind is kind
+
+
+@pytest.mark.parametrize(("status", "gone"), [(404, True), (410, True), (400, False), (503, False)])
+def test_a_channel_knows_which_answers_are_the_end_of_it(status: int, gone: bool) -> None:
+    with pytest.raises(NotifyError) as caught:
+        accept(Response(status, {}, "no_service"), "slack hooks.example", gone=answered(404, 410))
+    assert caught.value.gone is gone
+    assert not refusal(status).gone  # without knowing the channel nothing is
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])

@@ -19,9 +19,10 @@ import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from pydantic import ValidationError
 
-from exporters.base import Notice, NotifyError, Post
+from exporters.base import Addressed, Notice, NoticeKind, NotifyError, Post, Trouble
+from exporters.markup import html
 from exporters.message import body, tidy
-from exporters.notifiers.email import RECEIVER, Email, compose, html
+from exporters.notifiers.email import RECEIVER, Email, compose
 from tests.exporters.conftest import Serve
 from tests.exporters.test_post import free_port, silent
 
@@ -356,3 +357,70 @@ def test_mistakes(given: dict[str, object], said: str) -> None:
 @pytest.mark.parametrize("smtp", ["mail.example:587", "[::1]:25", "192.0.2.1:465"])
 def test_servers_that_are_taken(smtp: str) -> None:
     assert Email.model_validate({"smtp": smtp, "from": SENDER, "to": [f"On call <{ONCALL}>"]}).smtp == smtp
+
+
+async def test_every_kind_of_one_incident_is_one_thread(plain: Mailserver, post: Post, taken_care: Notice) -> None:
+    email = receiver(plain.port)
+    for kind in NoticeKind:
+        if kind is not NoticeKind.BULLETIN:
+            ended_ms = taken_care.at_ms if kind in (NoticeKind.RESOLVED, NoticeKind.PASSED) else 0
+            await email.send(replace(taken_care, id=f"msg_{kind}", kind=kind, ended_ms=ended_ms), post)
+    contents = [envelope.content for envelope in plain.mails]
+    mails = [message_from_bytes(content, policy=default) for content in contents if isinstance(content, bytes)]
+    first, *replies = mails
+    assert {mail["References"] for mail in replies} == {first["Message-ID"]}
+    assert len({mail["Message-ID"] for mail in mails}) == len(mails) == len(NoticeKind) - 1
+    assert first["References"] is None
+
+
+async def test_a_bulletin_is_a_mail_of_no_thread(plain: Mailserver, post: Post, bulletin: Notice) -> None:
+    await receiver(plain.port).send(bulletin, post)
+    mail = plain.mail()
+    assert mail["Subject"] == "[prod-eu] On call in prodops: ana"
+    assert mail["References"] is None
+    for kind in ("plain", "html"):
+        part = mail.get_body((kind,))
+        assert part is not None
+        assert "ana until Mon 09:00\nthen bob" in part.get_content().replace("\r\n", "\n")
+
+
+async def test_a_person_gets_a_mail_of_their_own(plain: Mailserver, post: Post, opened: Notice) -> None:
+    email = receiver(plain.port)
+    assert isinstance(email, Addressed)
+    await email.addressed("Ana <ana@shop.example>").send(opened, post)
+    assert plain.mails[0].rcpt_tos == ["ana@shop.example"]
+    assert plain.mail()["To"] == "Ana <ana@shop.example>"
+    with pytest.raises(ValueError, match="no mail address"):
+        email.addressed("ana")
+
+
+def test_the_page_has_who_cares_what_is_affected_and_what_can_be_done(taken_care: Notice) -> None:
+    page = html(tidy(replace(taken_care, members=("<b>shop</b> DOWN",))))
+    for part in (
+        '<a href="https://probe.example/act/s1gned">Take it back</a>',
+        "&lt;b&gt;shop&lt;/b&gt; DOWN",
+        "ana",
+        "5th time in 30 days",
+        '<a href="https://meet.example/shop">',
+    ):
+        assert part in page
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [("550 no such user", Trouble.REFUSED), ("451 greylisted", Trouble.SERVER)],
+)
+async def test_metrics_tell_what_was_wrong(
+    plain: Mailserver, post: Post, opened: Notice, answer: str, kind: Trouble
+) -> None:
+    plain.data = answer
+    assert (await refusal(receiver(plain.port), opened, post)).kind is kind
+
+
+async def test_a_refused_login_is_counted_as_one(guarded: Mailserver, post: Post, opened: Notice) -> None:
+    email = receiver(guarded.port, tls="starttls", ca=guarded.ca, username="probe", password="wr0ng-password")
+    assert (await refusal(email, opened, post)).kind is Trouble.AUTH
+
+
+async def test_no_server_is_counted_as_no_connection(post: Post, opened: Notice) -> None:
+    assert (await refusal(receiver(free_port()), opened, post)).kind is Trouble.CONNECTION

@@ -9,12 +9,18 @@ import pytest
 
 from exporters.base import Notice, NoticeKind
 from exporters.message import (
+    Mood,
     body,
     clip_escaped,
     facts,
+    fields,
     fitted,
+    footnote,
     headline,
     lasted,
+    lede,
+    links,
+    mood,
     one_line,
     rfc3339,
     sentence,
@@ -23,6 +29,7 @@ from exporters.message import (
     utc,
 )
 from exporters.notifiers.slack import escape
+from tests.exporters.conftest import BEGAN
 from thresholds.base import Level
 
 
@@ -43,6 +50,108 @@ def test_headline_says_the_state_first(opened: Notice, kind: NoticeKind, level: 
     notice = replace(opened, kind=kind, level=level, was=was, ended_ms=opened.at_ms if ended else 0)
     assert headline(notice) == wanted
     assert summary(notice) == f"{wanted}: status 503, wanted 2xx"
+
+
+def test_headlines_of_what_people_do(taken_care: Notice) -> None:
+    """The state first, then the number that people say, then what it is about."""
+    told = {
+        headline(replace(taken_care, kind=kind, acked_by=who, snoozed_ms=until))
+        for kind, who, until in (
+            (NoticeKind.OPENED, "", 0),
+            (NoticeKind.OPENED, "ana", 0),
+            (NoticeKind.REPEATED, "", 0),
+            (NoticeKind.ACKNOWLEDGED, "ana", 0),
+            (NoticeKind.ACKNOWLEDGED, "ana", BEGAN + 3_600_000),
+            (NoticeKind.ACKNOWLEDGED, "", 0),
+            (NoticeKind.UNACKNOWLEDGED, "", 0),
+        )
+    }
+    assert told == {
+        "DOWN #42 shop: 3 checks",
+        "DOWN #42 shop: 3 checks, acknowledged by ana",
+        "STILL DOWN #42 shop: 3 checks, for 4m 12s",
+        "ACKNOWLEDGED #42 shop: 3 checks by ana",
+        "SNOOZED #42 shop: 3 checks by ana until 2026-11-21T11:00:00Z",
+        "ACKNOWLEDGED #42 shop: 3 checks",
+        "UNACKNOWLEDGED #42 shop: 3 checks, DOWN for 4m 12s",
+    }
+
+
+@pytest.mark.parametrize("kind", list(NoticeKind))
+def test_every_kind_says_what_it_is_about_in_every_text(taken_care: Notice, kind: NoticeKind) -> None:
+    ended_ms = taken_care.at_ms if kind in (NoticeKind.RESOLVED, NoticeKind.PASSED) else 0
+    notice = replace(taken_care, kind=kind, ended_ms=ended_ms)
+    for text in (headline(notice), summary(notice), sentence(notice), body(notice)):
+        assert "shop: 3 checks" in text
+
+
+def test_the_mood_is_how_bad_it_is_or_who_cares(opened: Notice, resolved: Notice, bulletin: Notice) -> None:
+    slow = replace(opened, level=Level.DEGRADED)
+    moods = [mood(one) for one in (opened, slow, replace(opened, acked_by="ana"), resolved, bulletin)]
+    assert moods == [Mood.DOWN, Mood.DEGRADED, Mood.TAKEN, Mood.OVER, Mood.NEWS]
+
+
+def test_body_says_who_cares_what_is_affected_and_what_can_be_done(taken_care: Notice) -> None:
+    text = body(taken_care)
+    for part in (
+        "Severity:  page",
+        "Affected:  3 checks",
+        "Taken by:  ana",
+        "History:   5th time in 30 days",
+        "Changes:   CHG123 in progress for 10m: new cart",
+        "Bridge:    https://meet.example/shop",
+        "Why you:   on call in prodops, step 2",
+        "Incident:  #42 shop/home@1795255200000",
+        "  shop/cart DOWN: status 503",
+        "  and 1 more",
+        "  Take it back: https://probe.example/act/s1gned",
+    ):
+        assert part in text
+
+
+def test_a_bulletin_says_its_title_and_its_text_and_opens_no_incident(bulletin: Notice) -> None:
+    assert headline(bulletin) == summary(bulletin) == "On call in prodops: ana"
+    assert lede(bulletin) == ("", "ana until Mon 09:00\nthen bob")
+    assert body(bulletin).startswith("On call in prodops: ana\n\nana until Mon 09:00\nthen bob\n")
+    assert [name for name, _ in facts(bulletin)] == ["Told by"]
+    assert fields(bulletin) == []
+
+
+def test_a_card_has_the_reason_first_and_links_as_buttons(taken_care: Notice, resolved: Notice) -> None:
+    assert lede(taken_care) == ("Reason", "status 503, wanted 2xx")
+    assert lede(resolved)[0] == "It was"
+    assert [words for words, _ in links(taken_care)] == ["Take it back", "Open in Probe", "Runbook", "Bridge"]
+    names = {name for name, _ in fields(taken_care)}
+    assert names >= {"Since", "Severity", "Affected", "Taken by", "History", "Changes", "Service", "Owner"}
+    assert not names & {"Reason", "Runbook", "Page", "Labels", "Incident"}
+    assert "Why you: on call in prodops, step 2" in footnote(taken_care)
+
+
+def test_new_texts_become_one_harmless_line_too(taken_care: Notice) -> None:
+    rude = "two\r\nlines \u202eand" + "x" * 9000
+    told = tidy(replace(taken_care, title=rude, acked_by=rude, recurrence=rude, why=rude, severity=rude))
+    for text in (told.title, told.acked_by, told.recurrence, told.why, told.severity):
+        assert text.startswith("two lines and")
+        assert len(text) <= 300
+
+
+def test_members_changes_texts_and_actions_are_bounded(taken_care: Notice) -> None:
+    many = ("a\nb" * 500,) * 500
+    text = "one\n  two\x00\n" + "three " * 9000
+    links_there = {f"do {number}": f"https://x.example/{number}" for number in range(50)}
+    links_there["bad"] = "javascript:alert(1)"
+    told = tidy(replace(taken_care, members=many, changes=many, text=text, actions=links_there))
+    assert (len(told.members), len(told.changes), len(told.actions)) == (30, 10, 6)
+    assert all("\n" not in line and len(line) <= 200 for line in (*told.members, *told.changes))
+    assert told.text.startswith("one\n  two\nthree three")
+    assert len(told.text) <= 4000
+
+
+def test_a_bridge_may_be_a_number_to_call(taken_care: Notice) -> None:
+    notice = tidy(replace(taken_care, bridge="+61 2 5550 0123\npin 42"))
+    assert dict(facts(notice))["Bridge"] == "+61 2 5550 0123 pin 42"
+    assert "Bridge" not in [words for words, _ in links(notice)]
+    assert dict(fields(notice))["Bridge"] == "+61 2 5550 0123 pin 42"
 
 
 def test_a_passed_outage_is_told_in_one_sentence(passed: Notice) -> None:

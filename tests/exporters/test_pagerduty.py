@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from exporters.base import Notice, NotifyError, Post
+from exporters.base import Notice, NoticeKind, NotifyError, Post, Trouble
 from exporters.notifiers.pagerduty import RECEIVER, Pagerduty, dedup_key
 from tests.exporters.conftest import Inbox, loud
 from thresholds.base import Level
@@ -34,7 +34,7 @@ def assert_pagerduty_takes(event: Any, size: int) -> None:
 async def events(inbox: Inbox, post: Post, notice: Notice) -> list[Any]:
     inbox.answer(202, '{"status":"success","message":"Event processed","dedup_key":"x"}')
     await Pagerduty(routing_key=KEY, url=f"{inbox.url}v2/enqueue").send(notice, post)
-    assert {taken.path for taken in inbox.taken} == {"/v2/enqueue"}
+    assert [taken.path for taken in inbox.taken] == ["/v2/enqueue"] * len(inbox.taken)
     told = [json.loads(taken.body) for taken in inbox.taken]
     for event, taken in zip(told, inbox.taken, strict=True):
         assert_pagerduty_takes(event, len(taken.body))
@@ -81,6 +81,67 @@ async def test_what_has_passed_is_triggered_as_info_and_resolved(inbox: Inbox, p
     assert (trigger["event_action"], trigger["payload"]["severity"]) == ("trigger", "info")
     assert resolve["event_action"] == "resolve"
     assert trigger["dedup_key"] == resolve["dedup_key"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "acked_by", "wanted"),
+    [
+        (NoticeKind.OPENED, "", ["trigger"]),
+        (NoticeKind.OPENED, "ana", ["trigger", "acknowledge"]),  # told of both at once
+        (NoticeKind.REPEATED, "", ["trigger"]),
+        (NoticeKind.ACKNOWLEDGED, "ana", ["acknowledge"]),
+        (NoticeKind.UNACKNOWLEDGED, "", ["trigger"]),
+    ],
+)
+async def test_what_people_do_reaches_the_same_alert(
+    inbox: Inbox, post: Post, taken_care: Notice, kind: NoticeKind, acked_by: str, wanted: list[str]
+) -> None:
+    told = await events(inbox, post, replace(taken_care, kind=kind, acked_by=acked_by))
+    assert [event["event_action"] for event in told] == wanted
+    assert {event["dedup_key"] for event in told} == {dedup_key(taken_care)}
+    assert told[0]["payload"]["custom_details"]["members"][-1] == "and 1 more"
+    assert {"href": "https://probe.example/act/s1gned", "text": "Take it back"} in told[0]["links"]
+
+
+# Source: PagerDuty's support site, "Dynamic Notifications": critical and error are of high urgency, the others of low.
+@pytest.mark.parametrize(
+    ("severity", "level", "wanted"),
+    [
+        ("page", Level.DOWN, "critical"),
+        ("page", Level.DEGRADED, "error"),
+        ("ticket", Level.DOWN, "warning"),
+        ("log", Level.DOWN, "info"),
+        ("", Level.DOWN, "critical"),
+        ("", Level.DEGRADED, "warning"),
+    ],
+)
+async def test_severity_decides_the_urgency(
+    inbox: Inbox, post: Post, opened: Notice, severity: str, level: Level, wanted: str
+) -> None:
+    (event,) = await events(inbox, post, replace(opened, severity=severity, level=level))
+    assert event["payload"]["severity"] == wanted
+
+
+async def test_a_bulletin_is_a_change_event(inbox: Inbox, post: Post, bulletin: Notice) -> None:
+    """Source: PagerDuty developer documentation, Events API v2, "Send a Change Event"."""
+    inbox.answer(202, '{"status":"success","message":"Change event processed"}')
+    await Pagerduty(routing_key=KEY, url=f"{inbox.url}v2/enqueue").send(bulletin, post)
+    (taken,) = inbox.taken
+    assert taken.path == "/v2/change/enqueue"
+    event = json.loads(taken.body)
+    assert set(event) == {"routing_key", "payload", "links"}
+    assert event["payload"]["summary"] == "On call in prodops: ana"
+    assert event["payload"]["source"] == "Probe prod-eu"
+    assert event["payload"]["timestamp"] == "2026-11-21T10:00:00.000Z"
+    assert event["payload"]["custom_details"]["text"] == "ana until Mon 09:00\nthen bob"
+
+
+async def test_a_dead_key_is_the_end_of_the_receiver(inbox: Inbox, post: Post, opened: Notice) -> None:
+    inbox.answer(400, '{"status":"invalid event","message":"Event object is invalid","errors":["Invalid routing key"]}')
+    with pytest.raises(NotifyError) as caught:
+        await Pagerduty(routing_key=KEY, url=inbox.url).send(opened, post)
+    assert caught.value.gone
+    assert caught.value.kind is Trouble.GONE
 
 
 async def test_a_trigger_that_was_not_taken_is_not_resolved(inbox: Inbox, post: Post, passed: Notice) -> None:

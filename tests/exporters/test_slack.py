@@ -1,56 +1,19 @@
-"""Slack: the limits of Block Kit, what a message says, and what becomes of refusals."""
+"""Slack by a webhook: the limits of Block Kit, what a message says, and what becomes of refusals."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from exporters.base import Notice, NotifyError, Post
+from exporters.base import Notice, NoticeKind, NotifyError, Post
 from exporters.message import tidy
 from exporters.notifiers.slack import RECEIVER, Slack, escape, message
 from tests.exporters.conftest import Inbox, loud
+from tests.exporters.schemas import all_texts, check_slack
 from thresholds.base import Level
-
-
-def all_texts(content: Any) -> list[str]:
-    if isinstance(content, dict):
-        return [text for value in content.values() for text in all_texts(value)]
-    if isinstance(content, list):
-        return [text for value in content for text in all_texts(value)]
-    return [content] if isinstance(content, str) else []
-
-
-def assert_slack_takes(content: Any) -> None:
-    """The limits of docs.slack.dev, reference of blocks: header, section, actions, context, button."""
-    assert content["text"]
-    blocks = content["blocks"]
-    assert 0 < len(blocks) <= 50
-    for block in blocks:
-        match block["type"]:
-            case "header":
-                assert block["text"]["type"] == "plain_text"
-                assert 0 < len(block["text"]["text"]) <= 150
-            case "section":
-                assert "text" in block or "fields" in block
-                assert 0 < len(block.get("text", {}).get("text", "x")) <= 3000
-                assert 0 < len(block.get("fields", ["x"])) <= 10
-                assert all(0 < len(field["text"]) <= 2000 for field in block.get("fields", []))
-            case "actions":
-                assert 0 < len(block["elements"]) <= 25
-                for button in block["elements"]:
-                    assert button["type"] == "button"
-                    assert len(button["text"]["text"]) <= 75
-                    assert len(button["url"]) <= 3000
-                identities = [button["action_id"] for button in block["elements"]]
-                assert len(set(identities)) == len(identities)
-            case "context":
-                assert 0 < len(block["elements"]) <= 10
-            case other:
-                pytest.fail(f"unknown block {other}")
 
 
 async def test_channel_gets_what_since_when_why_where_and_who(inbox: Inbox, post: Post, opened: Notice) -> None:
@@ -58,7 +21,7 @@ async def test_channel_gets_what_since_when_why_where_and_who(inbox: Inbox, post
     assert inbox.taken[0].path == "/services/T0/B0/xyz"
     assert inbox.taken[0].headers["Content-Type"].startswith("application/json")
     content = json.loads(inbox.taken[0].body)
-    assert_slack_takes(content)
+    check_slack(content)
     assert content["text"] == "\N{LARGE RED CIRCLE} DOWN shop/home: status 503, wanted 2xx"
     said = "\n".join(all_texts(content["blocks"]))
     for part in (
@@ -87,6 +50,11 @@ def test_what_is_over_is_green_and_what_is_slow_is_orange(opened: Notice, resolv
     assert "was DOWN for 4m 12s and recovered" in str(headers[3])
 
 
+def test_what_somebody_takes_care_of_is_blue(opened: Notice) -> None:
+    taken = replace(opened, kind=NoticeKind.ACKNOWLEDGED, acked_by="ana")
+    assert str(message(taken)["text"]).startswith("\N{LARGE BLUE CIRCLE} ACKNOWLEDGED shop/home by ana")
+
+
 def test_a_server_can_neither_mention_people_nor_hide_a_link(opened: Notice) -> None:
     evil = "<!channel> & <https://evil.example|click>"
     notice = tidy(replace(opened, reason=evil, evidence={"<!here>": evil}, labels={"<@U1>": evil}))
@@ -106,14 +74,14 @@ def test_escape_is_slack_s_own() -> None:
 @pytest.mark.parametrize("rude", ["<" * 9000, "&" * 9000, "\N{LARGE RED CIRCLE}" * 9000, "a\n" * 9000])
 def test_endless_texts_stay_within_the_limits(opened: Notice, rude: str) -> None:
     notice = tidy(loud(opened, rude))
-    assert_slack_takes(message(notice))
+    check_slack(message(notice))
     # Slack refuses more than about 13,200 characters in all (slackapi/bolt-js, issue 2509).
     assert sum(map(len, all_texts(message(notice)["blocks"]))) < 13_200
 
 
 def test_a_bare_notice_makes_a_sound_message(opened: Notice) -> None:
     bare = replace(opened, reason="", service="", owner="", runbook="", link="", labels={}, evidence={}, target="")
-    assert_slack_takes(message(bare))
+    check_slack(message(bare))
 
 
 # Source: api.slack.com/changelog/2016-05-17-changes-to-errors-for-incoming-webhooks, and the rate limits.
@@ -138,6 +106,7 @@ async def test_refusals(inbox: Inbox, post: Post, opened: Notice, status: int, t
         await Slack(webhook=f"{inbox.url}services/T0/B0/s3cret-path").send(opened, post)
     assert caught.value.permanent is permanent
     assert caught.value.retry_after == (None if permanent else 30.0)
+    assert caught.value.gone is (permanent and status >= 400)
     assert text in str(caught.value)
     assert "s3cret-path" not in str(caught.value)
     assert len(inbox.taken) == 1

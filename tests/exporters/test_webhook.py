@@ -12,9 +12,9 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from exporters.base import Notice, NotifyError, Post
+from exporters.base import Notice, NoticeKind, NotifyError, Post
 from exporters.notifiers.webhook import RECEIVER, Webhook, message_id, payload, signed, signing_key
-from tests.exporters.conftest import Inbox, loud
+from tests.exporters.conftest import BEGAN, Inbox, loud
 
 SECRET = "whsec_" + b64encode(b"k" * 32).decode()
 OLD_SECRET = "whsec_" + b64encode(b"o" * 24).decode()
@@ -96,20 +96,34 @@ def test_payload_of_an_open_incident(opened: Notice) -> None:
         "data": {
             "id": "msg_ad05be1e9bfe48b084bc664b",
             "incident": "shop/home@1795255200000",
+            "number": 0,
             "instance": "prod-eu",
+            "subject": "shop/home",
             "check": "shop/home",
             "target": "https://shop.example/",
             "level": "down",
+            "was": None,
+            "severity": "",
             "firing": True,
             "since": "2026-11-21T10:00:00.000Z",
             "ended": None,
             "seconds": 252.0,
             "summary": "DOWN shop/home: status 503, wanted 2xx",
             "reason": "status 503, wanted 2xx",
+            "text": "",
+            "count": 1,
+            "members": [],
+            "acknowledged_by": "",
+            "snoozed_until": None,
+            "recurrence": "",
+            "changes": [],
             "service": "shop",
             "owner": "team-shop",
             "runbook": "https://wiki.example/runbooks/shop",
+            "bridge": "",
             "link": "https://probe.example/checks/shop/home",
+            "actions": {},
+            "why": "",
             "labels": {"tier": "1", "env": "prod"},
             "evidence": {"total": "1.2 s", "http.status": "503"},
         },
@@ -121,6 +135,64 @@ def test_payloads_of_the_other_kinds(changed: Notice, resolved: Notice, passed: 
     assert [one["type"] for one in told] == ["incident.changed", "incident.resolved", "incident.passed"]
     assert [one["data"]["firing"] for one in told] == [True, False, False]
     assert [one["data"]["ended"] for one in told] == [None, "2026-11-21T10:04:12.000Z", "2026-11-21T10:04:12.000Z"]
+
+
+def test_payload_says_what_people_do(taken_care: Notice) -> None:
+    until = replace(taken_care, snoozed_ms=BEGAN + 3_600_000)
+    told = json.loads(payload(until))
+    assert told["type"] == "incident.acknowledged"
+    data = told["data"]
+    assert (data["acknowledged_by"], data["snoozed_until"]) == ("ana", "2026-11-21T11:00:00.000Z")
+    assert (data["number"], data["subject"], data["severity"], data["count"]) == (42, "shop: 3 checks", "page", 3)
+    assert data["members"] == ["shop/home DOWN: status 503", "shop/cart DOWN: status 503"]
+    assert data["actions"] == {"Take it back": "https://probe.example/act/s1gned"}
+    others = {
+        json.loads(payload(replace(until, kind=kind)))["type"]
+        for kind in (NoticeKind.REPEATED, NoticeKind.UNACKNOWLEDGED)
+    }
+    assert others == {"incident.repeated", "incident.unacknowledged"}
+
+
+def test_a_bulletin_is_no_incident(bulletin: Notice) -> None:
+    assert json.loads(payload(bulletin)) == {
+        "type": "bulletin",
+        "timestamp": "2026-11-21T10:00:00.000Z",
+        "data": {
+            "id": "msg_roster",
+            "instance": "prod-eu",
+            "title": "On call in prodops: ana",
+            "text": "ana until Mon 09:00\nthen bob",
+            "link": "",
+            "why": "",
+        },
+    }
+
+
+async def test_a_body_of_alertmanagers_is_signed_all_the_same(inbox: Inbox, post: Post, opened: Notice) -> None:
+    hook = Webhook(url=inbox.url, secret=SECRET, format="alertmanager").named("ops")
+    await hook.send(opened, post)
+    taken = inbox.taken[0]
+    text = b".".join([taken.headers["webhook-id"].encode(), taken.headers["webhook-timestamp"].encode(), taken.body])
+    signature = b64encode(hmac.new(b"k" * 32, text, hashlib.sha256).digest()).decode()
+    assert taken.headers["webhook-signature"] == f"v1,{signature}"
+    told = json.loads(taken.body)
+    assert (told["version"], told["receiver"], told["status"]) == ("4", "ops", "firing")
+
+
+async def test_alertmanagers_form_has_nothing_for_a_bulletin(inbox: Inbox, post: Post, bulletin: Notice) -> None:
+    await Webhook(url=inbox.url, format="alertmanager").send(bulletin, post)
+    assert inbox.taken == []
+
+
+# Source: the Standard Webhooks specification, on 410: the endpoint should be disabled. A 404 is not mentioned there.
+@pytest.mark.parametrize(("status", "gone"), [(410, True), (404, False), (403, False), (500, False)])
+async def test_410_is_the_end_of_the_receiver(
+    inbox: Inbox, post: Post, opened: Notice, status: int, gone: bool
+) -> None:
+    inbox.answer(status)
+    with pytest.raises(NotifyError) as caught:
+        await Webhook(url=inbox.url).send(opened, post)
+    assert caught.value.gone is gone
 
 
 async def test_body_stays_below_20_kb_whatever_a_server_says(inbox: Inbox, post: Post, opened: Notice) -> None:
@@ -181,5 +253,5 @@ def test_secrets_that_are_taken(secret: str) -> None:
 
 def test_schema_describes_every_key() -> None:
     properties = RECEIVER.model_json_schema()["properties"]
-    assert set(properties) == {"url", "secret", "headers"}
+    assert set(properties) == {"url", "secret", "headers", "format"}
     assert all(described["description"] for described in properties.values())
