@@ -52,7 +52,7 @@ class FeedShifts:
     warnings: tuple[str, ...] = ()
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=256)
 def read_feed(text: str, zone: tzinfo) -> Calendar:
     """The events of a feed, read once. ValueError says why it is no calendar: the copy before it is better then.
 
