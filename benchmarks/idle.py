@@ -78,7 +78,7 @@ async def waiting(checks: int, folder: Path) -> Parts:
         ledger = Ledger()
         config = load(written)
         ledger.book("service: the check as it is configured")
-        hub = Hub(config, clock, lambda _entry: None, lambda _batch: None, {}, {})
+        hub = Hub(config, clock, lambda _entry: None, lambda _batch: None, {})
         ledger.book("service: how it stands")
         series = CheckSeries()
         series.set_checks(config.checks)

@@ -134,7 +134,7 @@ async def desk(folder: Path, checks: int = BATCH) -> AsyncIterator[Desk]:
         recorder = Recorder(store, clock, lambda _delivery: None, lambda _trouble: None)
         series = CheckSeries()
         series.set_checks(config.checks)
-        hub = Hub(config, clock, recorder.record, series.record, {}, {})
+        hub = Hub(config, clock, recorder.record, series.record, {})
         pumping = asyncio.create_task(recorder.pump.run())
         try:
             yield Desk(fleet.names, hub, series, recorder, store)

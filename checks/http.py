@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from checks.core.byhand import Proofs, curl
 from checks.core.curl_wish import Login, Proxy, SigV4, Version, Wish, lacking, sendable
 from checks.core.decode import ACCEPTED
 from checks.core.exchange import Order, ask
@@ -185,6 +186,12 @@ class Http(BaseModel):
         from checks.core.curl import ask_by_curl  # an optional extra
 
         return partial(ask_by_curl, wish)
+
+    def by_hand(self, address: str, timeout: float, hide: Callable[[str], str]) -> str:
+        """A line with curl that asks the same."""
+        user = self.basic.username if self.basic is not None else ""
+        proofs = Proofs(user, bearer=self.bearer is not None or self.oauth2 is not None)
+        return curl(self._order, self._wish, proofs, address, timeout, hide)
 
     async def run(self, trace: Trace, net: Net) -> None:
         if self.oauth2 is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from checks.core.base import ExpectationError
+from checks.core.byhand import Call, call
 from checks.core.connection import Connection
 from checks.core.expect import Patterns, Texts, found
 from checks.core.net import NET_METRICS, TLS_METRICS, Family, Net
@@ -27,6 +29,7 @@ from checks.core.text import excerpt, quoted
 from checks.core.tls import TlsOptions
 from checks.core.units import Size
 from checks.core.url import parse_host
+from checks.core.veil import login
 
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|.|$)", re.DOTALL)
 _PLAIN = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "\\": b"\\"}
@@ -120,6 +123,11 @@ class Tcp(BaseModel):
     def _bytes(self) -> bytes:
         return unescape(self.send)
 
+    def by_hand(self, address: str, timeout: float, hide: Callable[[str], str]) -> str:
+        """A line with nc, or openssl, that says the same."""
+        one = Call(self.host, self.port, self._bytes, self.expect is not None, self.tls)
+        return call(one, address, timeout, lambda text: login(hide(text)))
+
     async def run(self, trace: Trace, net: Net) -> None:
         # What is said may come in pieces: each is looked at as it comes, for its stamp to be its own.
         promptly = self.expect is not None
@@ -127,6 +135,7 @@ class Tcp(BaseModel):
             trace, self.host, self.port, tls=self.tls, family=self.family, promptly=promptly
         ) as connection:
             if self.send:
+                trace.leg.payload = self._bytes
                 with trace.timed("send"):
                     await connection.send(self._bytes)
             if self.expect is not None:
@@ -137,6 +146,7 @@ class Tcp(BaseModel):
             heard = bytearray(await connection.recv())
             if not heard:
                 raise EOFError
+            trace.leg.heard = heard
             first.arrived(connection.received_at)
         with trace.timed("transfer", began=first.ended) as rest:
             while True:

@@ -59,6 +59,8 @@ class Notice:
     members: tuple[str, ...] = ()  # a line for each check or incident that it is made of, the first dozens
     acked_by: str = ""  # who takes care of it; "" while nobody does
     snoozed_ms: int = 0  # Unix ms until which it is put off; 0: it is not
+    resolved_by: str = ""  # who said that it is over; "" where it recovered by itself
+    again: int = 0  # how often it had been over, and came back
     recurrence: str = ""  # "5th time in 30 days, last fix open since 2026-11-03"
     changes: tuple[str, ...] = ()  # deploys and changes nearby: "CHG123 in progress for 10m: new cart"
     bridge: str = ""  # where people meet about it

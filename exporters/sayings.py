@@ -70,7 +70,8 @@ Saying = Callable[[Notice, str, str], str]  # of a notice, what it is about, and
 
 
 def _opened(notice: Notice, about: str, level: str) -> str:
-    return f"{level} {about}" + (f", acknowledged by {notice.acked_by}" if notice.acked_by else "")
+    again = ", again" if notice.again else ""
+    return f"{level} {about}{again}" + (f", acknowledged by {notice.acked_by}" if notice.acked_by else "")
 
 
 def _changed(notice: Notice, about: str, level: str) -> str:
@@ -83,13 +84,20 @@ def _acknowledged(notice: Notice, about: str, _level: str) -> str:
     return f"{'SNOOZED' if notice.snoozed_ms else 'ACKNOWLEDGED'} {about}{by}{until}"
 
 
+def _resolved(notice: Notice, about: str, level: str) -> str:
+    """Somebody who says that it is over does not know it better than the checks."""
+    if notice.resolved_by:
+        return f"RESOLVED by {notice.resolved_by}: {about}, {level} for {lasted(notice)}"
+    return f"RECOVERED {about}, was {level} for {lasted(notice)}"
+
+
 _HEADLINES: Mapping[NoticeKind, Saying] = {
     NoticeKind.OPENED: _opened,
     NoticeKind.CHANGED: _changed,
     NoticeKind.REPEATED: lambda notice, about, level: f"STILL {level} {about}, for {lasted(notice)}",
     NoticeKind.ACKNOWLEDGED: _acknowledged,
     NoticeKind.UNACKNOWLEDGED: lambda notice, about, level: f"UNACKNOWLEDGED {about}, {level} for {lasted(notice)}",
-    NoticeKind.RESOLVED: lambda notice, about, level: f"RECOVERED {about}, was {level} for {lasted(notice)}",
+    NoticeKind.RESOLVED: _resolved,
     NoticeKind.PASSED: lambda notice, about, level: f"PASSED {about}, was {level} for {lasted(notice)} and recovered",
 }
 
@@ -116,7 +124,9 @@ _SENTENCES: Mapping[NoticeKind, Saying] = {
     NoticeKind.ACKNOWLEDGED: _is_taken,
     NoticeKind.UNACKNOWLEDGED: lambda _, subject, level: f"Nobody takes care of {subject} any more; it is {level}.",
     NoticeKind.RESOLVED: lambda notice, subject, level: (
-        f"{subject} has recovered; it was {level} for {lasted(notice)}."
+        f"{notice.resolved_by} says that {subject} is over; it was {level} for {lasted(notice)}."
+        if notice.resolved_by
+        else f"{subject} has recovered; it was {level} for {lasted(notice)}."
     ),
     NoticeKind.PASSED: lambda notice, subject, level: (
         f"{subject} was {level} for {lasted(notice)} and has recovered; it was over before it was told."

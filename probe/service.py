@@ -13,13 +13,18 @@ from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Seque
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_bytes
 from typing import Any, cast
 
 from prometheus_client import CollectorRegistry
 
+from checks.core.policy import Policy
 from checks.core.redact import Redactor
 from checks.core.result import Result
 from checks.core.units import format_duration
+from exporters.alerting.change import Change, Moment, bulletin
+from exporters.alerting.incident import Incident
+from exporters.base import Trouble
 from exporters.exposition import slices
 from exporters.post import open_post
 from exporters.prometheus import CheckSeries, exposition
@@ -28,9 +33,17 @@ from probe.config import ConfigError, Problem, load
 from probe.config.machine import cores
 from probe.config.model import Config
 from probe.engine.capacity import objection
+from probe.engine.changes import ChangeLog
+from probe.engine.deadman import Deadman
 from probe.engine.deliver import Deliverer, Desk
+from probe.engine.dispatch import Dispatcher, recalled, silences_of
+from probe.engine.duty import Duty
+from probe.engine.feeds import Feeds
+from probe.engine.fetch import Fetch, open_fetch
+from probe.engine.heartbeats import Heartbeats
 from probe.engine.hub import Hub
 from probe.engine.judgement import Judgement
+from probe.engine.knock import open_get
 from probe.engine.metrics import OwnMetrics
 from probe.engine.notices import SELF
 from probe.engine.objectives import Account
@@ -41,13 +54,19 @@ from probe.engine.process import settle
 from probe.engine.record import Recorder
 from probe.engine.records import Records
 from probe.engine.report import report
+from probe.engine.response import Response
 from probe.engine.retention import Janitor
 from probe.engine.roll import Roller, grace_for
+from probe.engine.roster import Herald
 from probe.engine.trend import Series, trend
 from probe.engine.vitals import Vitals
-from probe.store.base import Announcement, Delivery, StoreError
+from probe.engine.watchman import Parts, Watchman
+from probe.store.base import Announcement, StoreError
+from probe.store.deliveries import Delivery
+from probe.store.overrides import overrides_of
 from probe.store.sqlite import open_store
 from probe.web.app import make_app, serve
+from probe.web.receivers import SWITCHBOARD
 from thresholds.base import Level, State
 from thresholds.maintenance import Window
 from thresholds.spans import Span
@@ -74,6 +93,7 @@ class Service:
         self._mask = Redactor(config.secrets)
         self._phase = "starting"
         self._store_trouble = ""
+        self._store_size = 0  # bytes, as of the last look
         self._reloading = asyncio.Lock()
         self._reload_wanted = asyncio.Event()
         self._replan = asyncio.Event()  # other checks than before are paused
@@ -97,7 +117,9 @@ class Service:
                 token=lambda: self.config.token,
                 redact=self.redact,
                 clock=self._clock,
+                jobs=self._heartbeats,
             )
+            app[SWITCHBOARD] = self._deliverer
             site = await serve(app, self.config.host, self.config.port)
             stack.push_async_callback(site.close)
             self.address = site.url
@@ -108,35 +130,136 @@ class Service:
         self._store = await open_store(config.store)
         stack.push_async_callback(self._store.close)
         post = await stack.enter_async_context(open_post())
-        desk = Desk(clock, post, self.redact, self._settle, self._refused, self._taken, self._failed)
+        get = await stack.enter_async_context(open_get())
+        desk = Desk(
+            clock,
+            post,
+            self.redact,
+            self._settle,
+            self._refused,
+            self._taken,
+            self._failed,
+            enabled=lambda receiver: self.board.report(f"receiver/{receiver}", Level.UP, ""),
+            paced=self.own.paced,
+            garbled=self.own.garbled,
+            still=lambda incident: self.dispatcher.still(incident),  # noqa: PLW0108  # made below
+            dress=lambda notice, receiver: self.response.dress(notice, receiver),  # noqa: PLW0108
+            book=self._store,
+        )
         self._deliverer = Deliverer(desk)
         self._recorder = Recorder(self._store, clock, self._deliverer.accept, self._stored)
         self._recorder.observe = self.own.store_write.observe
         states = await self._store.states()
         self._told = await self._store.told(clock.now_ms() - _TOLD_BACK)
         self._pending = await self._store.pending()
-        told = _told_by_incident((*self._told, *self._pending))
+        self.duty = Duty(config.roster)
+        self.dispatcher = Dispatcher(config, clock, self._recorder.record, self.duty, redact=self.redact)
+        await recalled(self.dispatcher, self._store, clock.now_ms())
+        self.response = Response(self.dispatcher, self._recorder.written, self._store, clock, lambda: self.config)
+        self.response.key = await self._store.key("links", token_bytes(32))
         self._rules = rules_of(config)
         self.judgement = judgement = Judgement(self._store, clock, self._replan.set)
         await judgement.configure(config)
         seen_ms, pasts = await self._store.last_runs(), await judgement.recall(config, {})
         self.board = Hub(
-            config, clock, self._recorder.record, self._series.record, states, told, seen_ms=seen_ms, pasts=pasts
+            config,
+            clock,
+            self._recorder.record,
+            self._series.record,
+            states,
+            self.own.incidents.counting(self.dispatcher.hear),
+            seen_ms=seen_ms,
+            pasts=pasts,
         )
         judgement.attach(self.board)
+        self._attach()
+        await self._open_roster(await stack.enter_async_context(open_fetch(self._policy)))
         self._probing = Probing(clock, Ears(self._ran, self.board.report, self._seen_ms))
         self._roller = Roller(self._store, clock)
-        self._janitor = Janitor(self._store, clock, config.retention, self.own.store_size.set)
+        self._janitor = Janitor(self._store, clock, config.retention, self._sized)
         self._observe()
+        self.changes = ChangeLog(self._store, clock, self.announce)
+        self.changes.told = self._changed
+        await self.changes.read()
+        self._deadman = Deadman(clock, post, get, lambda: self._watchman.trouble(), self.redact)  # noqa: PLW0108  # made below
+        self._watchman = Watchman(config, clock, self._parts(), self._deadman.stir)
+        watched = self.own.watched
+        watched.own, watched.heard = self.board.own_states, lambda: self._deadman.heard
+        watched.jumps = lambda: self._watchman.jumps
         self._clear_own(config)
+        self._watchman.adopt()
         await self._forget(states)
         self._apply(config, states)
+        self._heartbeats = Heartbeats(self._store, clock, self._ran)
+        self.own.heartbeats.heartbeats = self._heartbeats
+        await self._heartbeats.open(config)
+
+    def _attach(self) -> None:
+        """Let those who decide ask those who know."""
+        dispatcher, upkeep = self.dispatcher, self.judgement.upkeep
+        silences = silences_of(upkeep.announced())
+        dispatcher.silences = lambda: silences
+        overrides = overrides_of(upkeep.announced())
+        self.duty.overrides = lambda: overrides
+        self.duty.receivers = lambda: self.config.receivers
+        dispatcher.changes = self._nearby
+        dispatcher.dependence.watch = self.board.view
+        dispatcher.dependence.services = self.config.services
+
+    def _nearby(self, incident: Incident, _now_ms: int) -> tuple[str, ...]:
+        """Changes and deploys that may be why an incident is."""
+        planned = self.config.checks.get(incident.check)
+        return self.changes.nearby(planned, incident.spell_ms or incident.opened_ms) if planned is not None else ()
+
+    def _changed(self, change: Change, moment: Moment) -> None:
+        """A change begins, ends or is deployed: whoever is to hear of it does."""
+        title, text = bulletin(change, moment)
+        act = self.dispatcher.announce(title, text, self.config.change_targets, change.url)
+        if act is not None:
+            self._recorder.record(act)
+
+    async def _open_roster(self, fetch: Fetch) -> None:
+        """Calendars as they were, and what was announced."""
+        report = self.board.report
+        self._feeds = Feeds(self._store, self._clock, fetch, report, self._calendars_changed)
+        written = self._recorder.written
+        self._herald = Herald(self._store, self._clock, self.duty, written, report, redact=self.redact)
+        self._feeds.said = self._herald.own = self.board.own_states
+        self._herald.untried = self._feeds.untried
+        self.own.oncall.people = self._herald.people
+        await self._feeds.configure(self.config.roster)
+        await self._herald.open(self.config)
+
+    def _policy(self) -> Policy:
+        return Policy(self.config.network.deny, self.config.network.allow)
+
+    def _calendars_changed(self) -> None:
+        """Shifts of a calendar are others than before."""
+        self.duty.feeds = self._feeds.texts
+        self.dispatcher.look_again()
+        self._herald.look_again()
+
+    def _parts(self) -> Parts:
+        """What the watchman looks at."""
+        board, pump = self.board, self._recorder.pump
+        return Parts(
+            vitals=self.vitals,
+            runs=lambda: self.runs,
+            paused=self.judgement.upkeep.paused,
+            dropped=lambda: pump.dropped,
+            waiting=self._deliverer.waiting,
+            size=lambda: self._store_size,
+            unheard=self._deadman.unheard,
+            own=board.own_states,
+            report=board.report,
+        )
 
     def _observe(self) -> None:
         own, pump = self.own, self._recorder.pump
         own.watch_queue("store", lambda: len(pump), lambda: pump.dropped)
-        own.watch_receivers(self._deliverer.waiting, self._clock.now_ms)
+        own.watch_receivers(self._deliverer.waiting, self._clock.now_ms, self._deliverer.disabled)
         own.watch_processes(self.vitals)
+        own.incidents.open = self.dispatcher.book.open
         own.promised.accounts = lambda: self.judgement.accountant.accounts
         own.usuals.watches = self.board.views
 
@@ -162,6 +285,8 @@ class Service:
         self.own.set_receivers(config.receivers)
         self.own.reloaded(len(config.checks), self._clock.now_ms())
         self._janitor.retention = config.retention
+        self._watchman.configure(config)
+        self._deadman.configure(config.watch, config.instance)
         self._roller.grace = grace_for(config.checks.values())
 
     async def _work(self, stop: asyncio.Event) -> None:
@@ -174,12 +299,19 @@ class Service:
                 "reload": self._reload_when_wanted(),
                 "lookout": self._look_out(),
                 "judgement": self.judgement.run(),
+                "incidents": self.dispatcher.run(),
                 "rollups": self._roller.run(),
                 "pauses": self._replan_when_wanted(),
+                "watchman": self._watchman.run(),
+                "deadman": self._deadman.run(),
+                "heartbeats": self._heartbeats.run(),
+                "feeds": self._feeds.run(),
+                "roster": self._herald.run(),
             }
             running = [tasks.create_task(job, name=name) for name, job in jobs.items()]
             await asyncio.sleep(0)  # each has begun: the probers and the couriers take what comes next
-            self._deliverer.configure(self.config.receivers, self._told)
+            disabled = await self._store.disabled()
+            self._deliverer.configure(self.config.receivers, self._told, terms=self.config.terms, disabled=disabled)
             for delivery in self._pending:
                 self._deliverer.accept(delivery)
             await self._plan(rules_of(self.config))
@@ -197,6 +329,7 @@ class Service:
         self._phase = "stopping"
         log.info("stopping")
         await _within(self._probing.stop(), "runs under way")
+        await _within(self._heartbeats.end(), "heartbeats not written down")
         await _within(self._recorder.pump.drain(), "results not stored")
         await _within(self._deliverer.flush(), "alerts not sent; they are after the next start")
         await _within(self._recorder.pump.drain(), "deliveries not written down")
@@ -238,6 +371,9 @@ class Service:
     async def announce(self, announcement: Announcement) -> None:
         """Keep what somebody announced, and go by it. Raises StoreError."""
         await self.judgement.announce(announcement)
+        self._attach()
+        self.dispatcher.look_again()
+        self._herald.look_again()
 
     def reload_soon(self) -> None:
         """For signals: the reload happens in a task of its own, and says in the log what came of it."""
@@ -309,12 +445,18 @@ class Service:
         self.config = config = replace(config, **{key: getattr(before, key) for key in _FIXED})
         with contextlib.suppress(StoreError):  # then a receiver that comes back does not know what it was told before
             self._told = await self._store.told(self._clock.now_ms() - _TOLD_BACK)
-        self._deliverer.configure(config.receivers, self._told)
+        self._deliverer.configure(config.receivers, self._told, terms=config.terms)
         with contextlib.suppress(StoreError):  # then objectives go by what is in memory, and windows begin anew
             await self.judgement.configure(config)
         pasts = await self.judgement.recall(config, self.board.pasts())
+        self.duty.roster = config.roster
+        self.dispatcher.configure(config)
         self.board.configure(config, pasts=pasts, seen_ms=await self._seen_again(config))
+        self._attach()
         self._apply(config)
+        await self._heartbeats.configure(config)
+        await self._feeds.configure(config.roster)
+        self._herald.configure(config)
         for subject in ("config", *_gone(self.board, config)):
             self.board.report(subject, Level.UP, "")
         rules = rules_of(config)
@@ -324,7 +466,9 @@ class Service:
         if lack := objection(self.config, cores()):
             log.warning("%s", lack)
         paused = self.judgement.upkeep.paused()
-        specs = [planned.spec for name, planned in self.config.checks.items() if name not in paused]
+        await self._heartbeats.pause(paused)
+        active = {name: planned for name, planned in self.config.checks.items() if not planned.passive}
+        specs = [planned.spec for name, planned in active.items() if name not in paused]
         self._rules = rules
         await self._probing.plan(specs, rules, self.config.workers)
 
@@ -362,6 +506,10 @@ class Service:
         last = view.last.result
         return last.at_ms + round(last.duration * 1000)
 
+    def _sized(self, size: int) -> None:
+        self._store_size = size
+        self.own.store_size.set(size)
+
     def _settle(self, delivery: Delivery) -> None:
         self._recorder.settle(delivery)
 
@@ -376,27 +524,20 @@ class Service:
     def _taken(self, receiver: str) -> None:
         self.alerts_sent += 1
         self.own.sent(receiver)
-        self.board.report(f"receiver/{receiver}", Level.UP, "", never=receiver)
+        self.board.report(f"receiver/{receiver}", Level.UP, "")
 
-    def _failed(self, receiver: str, permanent: bool) -> None:
+    def _failed(self, receiver: str, trouble: Trouble, final: bool) -> None:
         self.alerts_failed += 1
-        self.own.failed(receiver, permanent)
+        self.own.failed(receiver, trouble, final)
 
     def _refused(self, receiver: str, why: str) -> None:
-        self.board.report(f"receiver/{receiver}", Level.DEGRADED, why, never=receiver)
+        self.board.report(f"receiver/{receiver}", Level.DEGRADED, why)
 
 
 def _gone(board: Hub, config: Config) -> Sequence[str]:
     """What is said of receivers that are no longer configured."""
     said = [subject for subject in board.own_states() if subject.startswith("receiver/")]
     return [subject for subject in said if subject.removeprefix("receiver/") not in config.receivers]
-
-
-def _told_by_incident(deliveries: Sequence[Delivery]) -> Mapping[str, Sequence[str]]:
-    told: dict[str, dict[str, None]] = {}
-    for delivery in deliveries:
-        told.setdefault(delivery.notice.incident, {})[delivery.receiver] = None
-    return {incident: tuple(names) for incident, names in told.items()}
 
 
 async def _read(path: Path) -> Config:

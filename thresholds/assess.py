@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from checks.core.result import FailureKind, Result
+from checks.core.result import FailureKind
 from checks.core.units import format_duration
 from thresholds.base import Level, Policy, Threshold
-from thresholds.measured import LAG, value_of
+from thresholds.measured import LAG, Run, value_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +19,17 @@ class Assessment:
     counts: bool = True
 
 
-def assess(policy: Policy, result: Result) -> Assessment:
+_WELL = Assessment(Level.UP)
+
+
+def assess(policy: Policy, result: Run) -> Assessment:
     """How a run was by itself: its failure, or the worst threshold that it crossed."""
     failure = result.failure
     if failure is not None:
         if failure.kind is FailureKind.LOCAL:
             return Assessment(Level.UNKNOWN, failure.message, counts=False)
         return Assessment(Level.DOWN, failure.message)
-    worst = Assessment(Level.UP)
+    worst = _WELL
     for threshold in policy.thresholds:
         crossed = _crossed(threshold, result)
         if crossed.level > worst.level or (worst.level is Level.UP and not crossed.counts):
@@ -34,15 +37,15 @@ def assess(policy: Policy, result: Result) -> Assessment:
     return worst
 
 
-def _crossed(threshold: Threshold, result: Result) -> Assessment:
+def _crossed(threshold: Threshold, result: Run) -> Assessment:
     metric = threshold.metric
     timing = metric == "total" or metric in result.phases
     value = value_of(metric, result)
     if value is None:
-        return Assessment(Level.UP)
+        return _WELL
     lag = result.facts.get(LAG, 0.0) if timing else 0.0
     assert isinstance(lag, (int, float))
-    excused = Assessment(Level.UP)
+    excused = _WELL
     for level, limit in ((Level.DOWN, threshold.down), (Level.DEGRADED, threshold.degraded)):
         if limit is None or not (value < limit if threshold.lower_is_worse else value > limit):
             continue
@@ -63,12 +66,12 @@ def _plain(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def kept(threshold: Threshold, result: Result) -> bool:
+def kept(threshold: Threshold, result: Run) -> bool:
     """Whether a run is within a threshold's limits, whatever our own lag was."""
     value = value_of(threshold.metric, result)
     if value is None:
         return True
-    for limit in (threshold.degraded, threshold.down):
-        if limit is not None and (value < limit if threshold.lower_is_worse else value > limit):
-            return False
-    return True
+    degraded, down = threshold.degraded, threshold.down
+    if threshold.lower_is_worse:
+        return (degraded is None or not value < degraded) and (down is None or not value < down)
+    return (degraded is None or not value > degraded) and (down is None or not value > down)

@@ -144,7 +144,11 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change of a check's level, or of what is told of it: an incident may begin or end while the level stays."""
+    """A change of a check's level, of what its runs alone say, or of what is told of it.
+
+    An incident may begin or end while the level stays. While a window or a baseline holds a level, the runs may have
+    recovered long since: people are told of the level, and availability counts what the runs say.
+    """
 
     check: str
     at_ms: int  # Unix ms when it was decided
@@ -152,10 +156,12 @@ class Transition:
     before: Level
     after: Level
     event: Event
-    incident: str  # "" where the event is QUIET
+    incident: str  # "" where the event is QUIET, but for what the runs alone say in one that is open
     incident_since_ms: int
     reason: str
     worst: Level = Level.UNKNOWN  # of the incident so far
+    runs: Level | None = None  # what the runs alone confirm, where that is not `after`
+    runs_since_ms: int = 0  # Unix ms from which on they say so, where it is new; 0: they say what they said
 
 
 @dataclass(frozen=True, slots=True)

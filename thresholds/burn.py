@@ -14,8 +14,10 @@ from enum import StrEnum
 
 from checks.core.units import format_duration
 from thresholds.ledger import Ledger, Tally
-from thresholds.slo import DAY, HOUR, Objective, budget, burn_rate, enough, exhaustion, left_text
+from thresholds.rollup import FIVE_MINUTES
+from thresholds.slo import DAY, HOUR, Kind, Objective, budget, burn_rate, enough, exhaustion, left_text
 
+LOOK = 15.0  # s between two looks at how objectives stand
 _EQUAL = 1e-9  # how far two figures are apart that are the same but for floating point
 
 
@@ -47,10 +49,25 @@ _PAIRS = (
 )
 _MONTH, _WEEK = 28 * DAY, 7 * DAY  # from where on the first share holds, and at which the second one
 _SHORT_SLICES, _LONG_SLICES = 3, 12  # that windows hold at least
+_TIMES = _LONG_SLICES / _SHORT_SLICES  # the shortest window: what a long one is at least
 
 
-def rules_for(period: float, every: float = 0.0) -> list[BurnRule]:
-    """The four published pairs for a period in seconds, fitted to runs every so many seconds.
+def alert_rules(objective: Objective, every: float) -> list[BurnRule]:
+    """The alerts of an objective whose runs come every so many seconds, with windows that can be judged."""
+    return rules_for(objective.over.seconds, every, shortest(objective))
+
+
+def shortest(objective: Objective, look: float = LOOK) -> float:
+    """The shortest window that can be judged, in seconds, by looks (or scrapes) so many seconds apart.
+
+    It takes in three of them, as it takes in three runs; and the runs of a latency are counted by five minutes.
+    """
+    looks = _SHORT_SLICES * look
+    return max(looks, float(FIVE_MINUTES)) if objective.kind is Kind.LATENCY else looks
+
+
+def rules_for(period: float, every: float = 0.0, least: float = 0.0) -> list[BurnRule]:
+    """The four published pairs for a period in seconds, fitted to runs every so many seconds. See `fitted`.
 
     factor = share of the budget * period / long window. Four weeks and more: 2, 5, 10 and 10 % of the budget, as the
     Workbook has it; a week: 8, 12.5, 20 and 42 %, as sloth's example has it, for with the former a week's budget would
@@ -62,23 +79,26 @@ def rules_for(period: float, every: float = 0.0) -> list[BurnRule]:
     for severity, long, short, month, week in _PAIRS:
         share = week + (month - week) * long_enough
         factor = share * max(period, _WEEK) / long
-        rules.append(fitted(BurnRule(severity, _whole(long * shrunk), _whole(short * shrunk), round(factor, 9)), every))
-    return _apart(rules)
+        rule = BurnRule(severity, _whole(long * shrunk), _whole(short * shrunk), round(factor, 9))
+        rules.append(fitted(rule, every, least))
+    return apart(rules)
 
 
 def _whole(seconds: float) -> float:
     return float(max(1, round(seconds)))
 
 
-def fitted(rule: BurnRule, every: float) -> BurnRule:
+def fitted(rule: BurnRule, every: float, least: float = 0.0) -> BurnRule:
     """The rule with windows that hold enough runs to say something: 12 in the long one, 3 in the short.
 
-    Its rate stays: what is a page stays one, though more of the budget is gone before it can be known.
+    None is shorter than `least`, nor the long one than four of these. Its rate stays: what is a page stays one, though
+    more of the budget is gone before it can be known.
     """
-    return replace(rule, long=max(rule.long, _LONG_SLICES * every), short=max(rule.short, _SHORT_SLICES * every))
+    long, short = max(_LONG_SLICES * every, _TIMES * least), max(_SHORT_SLICES * every, least)
+    return replace(rule, long=max(rule.long, long), short=max(rule.short, short))
 
 
-def _apart(rules: Sequence[BurnRule]) -> list[BurnRule]:
+def apart(rules: Sequence[BurnRule]) -> list[BurnRule]:
     """Without those that another one forestalls: same severity and windows, at a lower rate."""
     lowest: dict[tuple[Severity, float, float], BurnRule] = {}
     for rule in sorted(rules, key=lambda rule: -rule.factor):
@@ -187,9 +207,28 @@ def impossible(rule: BurnRule, objective: Objective) -> bool:
     return rule.factor * objective.budget >= 1 - _EQUAL
 
 
+def hurried(objective: Objective, every: float) -> str:
+    """Why alerts of an objective look back further than its period asks for; "" where they do not.
+
+    Of the fastest one, that spends the most; and not where runs that are far apart are the reason.
+    """
+    period, least = objective.over.seconds, _TIMES * shortest(objective)
+    wanted, rule = rules_for(period)[0], alert_rules(objective, every)[0]
+    if wanted.long >= least or _LONG_SLICES * every >= least:
+        return ""
+    why = f"Probe looks every {format_duration(LOOK)}"
+    if objective.kind is Kind.LATENCY:
+        why = f"runs are counted by {format_duration(FIVE_MINUTES)}"
+    return (
+        f"{objective}: its fastest alert would look back {format_duration(wanted.long)}, and {why}: it looks back "
+        f"{format_duration(rule.long)}, in which {rule.spends(period):.0%} of the budget goes before anybody is "
+        f"told; promise over {format_duration(_WEEK * least / HOUR)} or longer"
+    )
+
+
 def warnings(objective: Objective, rules: Sequence[BurnRule], every: float) -> list[str]:
     """What is wrong with the alerts of an objective, for `validate`."""
-    found = []
+    found = [text] if (text := hurried(objective, every)) else []
     for rule in rules:
         name = f"the {rule.severity} on {rule.factor:.4g} x the budget over {format_duration(rule.long)}"
         takes = needed(rule, objective.target, every, objective.min_bad_long, objective.min_bad_short)

@@ -176,17 +176,19 @@ def told(members: Mapping[str, Sequence[Edge]], rule: Rule) -> list[Edge]:
     The timeline says when an outage began, this says when it was seen: nothing here is dated back. A reason is that of
     the member whose change made the service's, and names it. Members come in the order of the rule's weights.
     """
-    tally = _Tally(rule, len(members))
+    counts, shows = _Tally(rule, len(members)), _Tally(rule, len(members))
     found: list[Edge] = []
     for at_ms, changes in groupby(sorted(_decisions(members), key=itemgetter(0, 1)), key=itemgetter(0)):
         worst = Level.UNKNOWN, "", ""
         for _, member, name, edge in changes:
-            tally.put(member, edge.level << FLAGS)
-            worst = max(worst, (edge.level, f"{name}: {edge.reason}" if edge.reason else name, edge.incident))
-        level = Level(tally.look() >> FLAGS)
-        if not found or found[-1].level is not level:
+            counts.put(member, edge.level << FLAGS)
+            shows.put(member, edge.seen << FLAGS)
+            worst = max(worst, (edge.seen, f"{name}: {edge.reason}" if edge.reason else name, edge.incident))
+        level, shown = Level(counts.look() >> FLAGS), Level(shows.look() >> FLAGS)
+        if not found or (found[-1].level, found[-1].seen) != (level, shown):
             _, reason, incident = worst
-            found.append(Edge(at_ms, level, at_ms, reason if level.bad else "", incident))
+            reason = reason if max(level, shown).bad else ""
+            found.append(Edge(at_ms, level, at_ms, reason, incident, None if shown is level else shown))
     return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import groupby
@@ -21,6 +22,7 @@ from thresholds.spans import Span, clip, union
 _DURATION = re.compile(
     r"\+?P(?:(\d{1,4})W|(?=[\dT])(?:(\d{1,5})D)?(?:T(?=\d)(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,7})S)?)?)"
 )
+_AT_LINE = re.compile(r"line (\d+): (.*)", re.DOTALL)
 _DAY = timedelta(days=1)
 _MOST_EVENTS = 5_000
 _MOST_COUNTED = 500  # series that end after a number: each is walked from its start, once
@@ -119,7 +121,8 @@ def _own(calendar: Component, zones: Mapping[str, tzinfo], zone: str | tzinfo) -
 
 def _events(parts: list[Component], zones: Mapping[str, tzinfo], default: tzinfo) -> list[Event]:
     if len(parts) > _MOST_EVENTS:
-        raise ValueError(f"a calendar of {len(parts)} events is too large; at most {_MOST_EVENTS}")
+        hint = "leave out those that are over"
+        raise ValueError(f"a calendar of {len(parts)} events is too large; at most {_MOST_EVENTS}: {hint}")
     if sum("COUNT=" in rule.value.upper() for part in parts for rule in part.all("RRULE")) > _MOST_COUNTED:
         raise ValueError(f"more than {_MOST_COUNTED} rules with COUNT in one calendar; write UNTIL instead")
     found: list[Event] = []
@@ -138,14 +141,37 @@ def _latest(
     """Of each occurrence that is told of by itself, and of the whole (None), what was said last."""
     latest: dict[int | None, tuple[Moment | None, Component]] = {}
     for part in series:
-        given = part.get("RECURRENCE-ID")
-        if given and given.params.get("RANGE"):
-            raise ValueError(f"line {given.line}: RANGE=THISANDFUTURE is not known here; write two events that repeat")
-        moment = _moment(given, given.value, zones, default) if given else None
+        with _blaming(part):
+            moment = _replaced(part, zones, default)
         key = moment.at_ms if moment else None
         if key not in latest or _sequence(part) >= _sequence(latest[key][1]):
             latest[key] = moment, part
     return list(latest.values())
+
+
+def _replaced(part: Component, zones: Mapping[str, tzinfo], default: tzinfo) -> Moment | None:
+    """The occurrence that an event tells of by itself; None where it tells of the whole."""
+    given = part.get("RECURRENCE-ID")
+    if given and given.params.get("RANGE"):
+        raise ValueError(f"line {given.line}: RANGE=THISANDFUTURE is not known here; write two events that repeat")
+    return _moment(given, given.value, zones, default) if given else None
+
+
+@contextmanager
+def _blaming(part: Component) -> Iterator[None]:
+    """Have what is wrong name the event, as people find it in their calendar, and the line of the file."""
+    try:
+        yield
+    except ValueError as error:
+        found = _AT_LINE.fullmatch(str(error))
+        line, text = (found[1], found[2]) if found else (part.line, error)
+        raise ValueError(f"line {line}: {_called(part)}: {text}") from None
+
+
+def _called(part: Component) -> str:
+    summary, uid = part.text("SUMMARY")[:60], part.text("UID")[:60]
+    names = ([repr(summary)] if summary else []) + ([f"(UID {uid!r})"] if uid else [])
+    return " ".join(["event", *(names or ["without SUMMARY and UID"])])
 
 
 def _sequence(part: Component) -> int:
@@ -163,11 +189,8 @@ def _series(
     for moment, part in told:
         if _cancelled(part):
             continue
-        try:
+        with _blaming(part):
             event, periods = _event(part, zones, default)
-        except ValueError as error:
-            where = f"line {part.line}: event {part.text('SUMMARY')[:60]!r}: "
-            raise ValueError(str(error) if str(error).startswith("line ") else f"{where}{error}") from None
         if moment is not None:
             yield replace(event, rule=None, also=frozenset())
             continue

@@ -54,10 +54,11 @@ class Component:
 def parse_components(text: str) -> list[Component]:
     """The calendars of a file, whole. ValueError names the line, and tells what is no calendar or only half of one."""
     if len(text) > _MOST_TEXT:
-        raise ValueError(f"a calendar of {len(text)} characters is too large; at most {_MOST_TEXT}")
+        hint = "leave out what is over"
+        raise ValueError(f"a calendar of {len(text)} characters is too large; at most {_MOST_TEXT}: {hint}")
     text = text.lstrip("\ufeff\r\n \t")
     if text[:15].upper() != "BEGIN:VCALENDAR":
-        raise ValueError(f"no iCalendar file: it begins with {text[:20]!r}, wanted BEGIN:VCALENDAR")
+        raise ValueError(f"no iCalendar file: it begins with {text[:20]!r}, wanted BEGIN:VCALENDAR; export it as .ics")
     file = Component("", 0)
     opened = [file]
     for line, content in _unfolded(text):
@@ -72,13 +73,14 @@ def _take(opened: list[Component], line: int, content: str) -> None:
     name = given.value.strip().upper()
     if given.name == "BEGIN":
         if len(opened) > _MOST_DEPTH:
-            raise ValueError(f"line {line}: BEGIN:{name[:40]} is nested too deep; at most {_MOST_DEPTH}")
+            raise ValueError(f"line {line}: BEGIN:{name[:40]} is nested too deep; export it again")
         inner = Component(name[:40], line)
         opened[-1].parts.append(inner)
         opened.append(inner)
     elif given.name == "END":
         if len(opened) == 1 or opened[-1].name != name[:40]:
-            raise ValueError(f"line {line}: END:{name[:40]} ends nothing; open is {opened[-1].name or 'no component'}")
+            open_ = opened[-1].name or "no component"
+            raise ValueError(f"line {line}: END:{name[:40]} ends nothing; open is {open_}: export it again")
         opened.pop()
     elif len(opened) > 1:
         opened[-1].properties.append(given)

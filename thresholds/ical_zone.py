@@ -15,6 +15,8 @@ from thresholds.recurrence import parse_rule, starts
 _OFFSET = re.compile(r"([+-])(\d\d)([0-5]\d)([0-5]\d)?")
 # Observances begin in 1601 in some programs' files, and go on for ever.
 _SINCE, _UNTIL = datetime.fromisoformat("1999-01-01"), datetime.fromisoformat("2100-01-01")
+_NAME_IT = "name it as IANA does, as in Europe/Berlin"
+_NAME_THEM = "name zones as IANA does, as in Europe/Berlin"
 _MOST_ZONES = 100
 _MOST_OBSERVED = 500
 
@@ -57,10 +59,12 @@ def zones_of(calendar: Component) -> dict[str, tzinfo]:
     """The zones that a calendar defines, by their TZID."""
     defined = [part for part in calendar.parts if part.name == "VTIMEZONE"]
     if len(defined) > _MOST_ZONES:
-        raise ValueError(f"{len(defined)} time zones in one calendar are too many; at most {_MOST_ZONES}")
+        raise ValueError(f"{len(defined)} time zones in one calendar are too many; at most {_MOST_ZONES}: {_NAME_THEM}")
     observed = sum(len(part.parts) for part in defined)
     if observed > _MOST_OBSERVED:
-        raise ValueError(f"{observed} changes of time zones in one calendar are too many; at most {_MOST_OBSERVED}")
+        raise ValueError(
+            f"{observed} changes of time zones in one calendar are too many; at most {_MOST_OBSERVED}: {_NAME_THEM}"
+        )
     return {part.text("TZID"): _zone(part) for part in defined}
 
 
@@ -71,7 +75,10 @@ def zone_of(given: Property, zones: Mapping[str, tzinfo], default: tzinfo) -> tz
         return default
     if zone := _known(name) or zones.get(name):
         return zone
-    raise ValueError(f"line {given.line}: time zone {name[:60]!r} is no IANA name, and the file has no VTIMEZONE of it")
+    raise ValueError(
+        f"line {given.line}: time zone {name[:60]!r} is no IANA name, and the file has no VTIMEZONE of it; "
+        "write one as in Europe/Berlin"
+    )
 
 
 def _known(name: str) -> ZoneInfo | None:
@@ -89,7 +96,7 @@ def _zone(part: Component) -> tzinfo:
         return known
     observed = [inner for inner in part.parts if inner.name in ("STANDARD", "DAYLIGHT")]
     if not observed:
-        raise ValueError(f"line {part.line}: time zone {name[:60]!r} has neither STANDARD nor DAYLIGHT")
+        raise ValueError(f"line {part.line}: time zone {name[:60]!r} has neither STANDARD nor DAYLIGHT; {_NAME_IT}")
     changes = sorted({change for inner in observed for change in _changes(inner)})
     earliest = min(observed, key=lambda inner: _wall(inner, "DTSTART"))
     return DefinedZone(name, _offset(earliest, "TZOFFSETFROM"), changes)
@@ -109,7 +116,7 @@ def _changes(part: Component) -> Iterable[tuple[datetime, timedelta]]:
 def _wall(part: Component, name: str) -> datetime:
     given = part.get(name)
     if given is None:
-        raise ValueError(f"line {part.line}: {part.name} of a time zone has no {name}")
+        raise ValueError(f"line {part.line}: {part.name} of a time zone has no {name}; {_NAME_IT}")
     return _moment(given, given.value)
 
 
@@ -126,5 +133,5 @@ def _offset(part: Component, name: str) -> timedelta:
         raise ValueError(f"line {part.line}: {name} {part.text(name)[:20]!r} is no offset; write it as in +0100")
     hours, minutes, seconds = int(match[2]), int(match[3]), int(match[4] or 0)
     if hours >= 24:
-        raise ValueError(f"line {part.line}: {name} {match[0]} is no offset; it is less than a day")
+        raise ValueError(f"line {part.line}: {name} {match[0]} is no offset; one is less than a day, as in +0100")
     return timedelta(hours=hours, minutes=minutes, seconds=seconds) * (-1 if match[1] == "-" else 1)

@@ -92,24 +92,29 @@ class TimeLedger:
 class RunLedger:
     """Runs that were too slow, of those that the schedule has in scope: for latency.
 
-    `counted` are (Unix ms, good, total), in order: of single runs, or of buckets, each standing at its start. Runs
-    that say nothing of latency, because they failed, are not in it: they are bad for availability.
+    `counted` are (Unix ms, good, total), in order: of single runs, or of buckets of `step` ms, each standing at its
+    start. Runs that say nothing of latency, because they failed, are not in it: they are bad for availability.
+
+    A window begins with a bucket: one that began within it alone would be nearly empty just after a bucket began, and
+    an alert would end and begin again with every bucket.
     """
 
-    __slots__ = ("_at", "_bad", "_scope", "_total", "slice")
+    __slots__ = ("_at", "_bad", "_scope", "_step", "_total", "slice")
 
-    def __init__(self, counted: Iterable[tuple[int, int, int]], scope: Spans, every: float) -> None:
+    def __init__(self, counted: Iterable[tuple[int, int, int]], scope: Spans, every: float, step: int = 1) -> None:
         rows = list(counted)
         self.slice = every
+        self._step = step
         self._at = [at_ms for at_ms, _, _ in rows]
         self._bad = [0, *accumulate(total - good for _, good, total in rows)]
         self._total = [0, *accumulate(total for _, _, total in rows)]
         self._scope = Covered(scope)
 
     def tally(self, window: Span) -> Tally:
-        first, last = bisect_left(self._at, window[0]), bisect_left(self._at, max(window))
+        start, end = window[0] - window[0] % self._step, max(window)
+        first, last = bisect_left(self._at, start), bisect_left(self._at, end)
         total = self._total[last] - self._total[first]
-        expected = self._scope.seconds(window) / self.slice
+        expected = self._scope.seconds((start, end)) / self.slice
         # More runs than the schedule has: retries, or an interval that was shorter once.
         return Tally(self._bad[last] - self._bad[first], max(expected, total), total, total)
 

@@ -69,7 +69,7 @@ def outages(
     know when one ended that outlives a period, hand over a timeline that goes on, and choose by `began_ms`.
     """
     edges = list(told)
-    bad = sorted((edge for edge in edges if _reaches(edge.level, at_least)), key=_since)
+    bad = sorted((edge for edge in edges if _reaches(max(edge.level, edge.seen), at_least)), key=_since)
     found = []
     for before, spell, after in _spells(intervals, at_least):
         outage = _outage(subject, before, spell, after, every)
@@ -152,7 +152,7 @@ def _dated_back(outage: Outage, edges: Sequence[Edge], at_least: Condition) -> O
 
 
 def _explained(outage: Outage, bad: Sequence[Edge]) -> Outage:
-    """With what was told of it: the bad edges, by `since_ms`, that lie within it."""
+    """With what was told of it: the bad edges, by `since_ms`, that lie within it. A window may have seen it first."""
     start = bisect_left(bad, outage.first_bad_ms, key=_since)
     end = len(bad) if outage.open else bisect_left(bad, outage.first_good_ms, key=_since)
     ours = sorted(bad[start:end], key=_decided)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from checks.core.result import FailureKind, Result
+from checks.core.result import FailureKind
 from thresholds.base import Level
-from thresholds.measured import truthful, value_of
+from thresholds.measured import LAG, Run, truthful, value_of
 
 Held = tuple[tuple[str, Level], ...]  # what is bad, by name
 
@@ -48,10 +48,21 @@ class Past:
     def __init__(self, parts: Iterable[Judging]) -> None:
         self.parts = tuple(parts)
 
-    def take(self, result: Result) -> None:
+    def take(self, result: Run) -> None:
         """Remember a run, in the order in which runs came."""
+        failure = result.failure
+        if result.provisional or (failure is not None and failure.kind is FailureKind.LOCAL):
+            return  # it tells nothing of the target
+        at_ms, failed = result.at_ms, failure is not None
         for part in self.parts:
-            feed(part, result)
+            part.take(at_ms, None if failed else _believed(part.threshold.metric, result), failed)
+
+    def is_calm(self) -> bool:
+        """Whether nothing is bad where nothing was."""
+        for part in self.parts:  # noqa: SIM110  # a generator costs more
+            if part.judge(Level.UP)[0] is not Level.UP:
+                return False
+        return True
 
     def judge(self, held: Held) -> tuple[Held, Level, str]:
         """What is bad now, given what was; the worst level of it, UP for none; and why."""
@@ -68,13 +79,15 @@ class Past:
         return tuple(now), worst, why
 
 
-def feed(part: Judging, result: Result) -> None:
-    """Have a threshold remember a run. What tells nothing of the target is left out."""
-    if result.provisional or (result.failure is not None and result.failure.kind is FailureKind.LOCAL):
-        return
-    failed = result.failure is not None
-    metric = part.threshold.metric
-    value = None if failed or not metric else value_of(metric, result)
-    if value is not None and (metric == "total" or metric in result.phases) and not truthful(result):
-        value = None
-    part.take(result.at_ms, value, failed)
+def feed(part: Judging, result: Run) -> None:
+    """Have a threshold remember a run, in the order in which runs came."""
+    Past((part,)).take(result)
+
+
+def _believed(metric: str, result: Run) -> float | None:
+    """The number of a good run that a threshold is about; None where it has none, or our own lag may be part of it."""
+    if not metric:
+        return None
+    if LAG in result.facts and (metric == "total" or metric in result.phases) and not truthful(result):
+        return None
+    return value_of(metric, result)

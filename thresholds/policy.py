@@ -5,16 +5,20 @@ docs/decisions/0001-judging.md says why each rule is as it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from checks.core.result import Result
 from thresholds.assess import Assessment, assess, kept
-from thresholds.base import Level, Policy, State, Verdict
+from thresholds.base import Level, Policy, State, Transition, Verdict
 from thresholds.flap import is_flapping, remember
+from thresholds.measured import Run
 from thresholds.past import Held, Past
 from thresholds.transition import transition
 
 Runs = tuple[tuple[int, Level], ...]  # when each began, in Unix ms, and how it was
+
+_WORST_FIRST = Level.DOWN, Level.DEGRADED
 
 
 def judge(policy: Policy, state: State, result: Result, past: Past | None = None, *, muted: bool = False) -> Verdict:
@@ -25,66 +29,84 @@ def judge(policy: Policy, state: State, result: Result, past: Past | None = None
     """
     if past is not None:
         past.take(result)
-    if _as_ever(policy, state, result) and (past is None or not past.judge(())[0]):
+    if is_well(state) and stays_well(policy, result, past):
         return Verdict(result, Level.UP, "", state)
-    run = assess(policy, result)
-    after = _next_state(policy, state, result, run, past, muted=muted)
-    return Verdict(result, run.level, run.reason, after, transition(state, after, result, run, muted=muted))
+    run, after, change = judged(policy, state, result, past, muted=muted)
+    return Verdict(result, run.level, run.reason, after, change)
 
 
-def _as_ever(policy: Policy, state: State, result: Result) -> bool:
-    """Whether a check that was well at each of its last runs was well again: then its state stays as it is.
+def is_well(state: State) -> bool:
+    """Whether a check was well at each of its last runs. While it `stays_well`, its state stays as it is.
 
     Nearly every run is such a one. When the good runs that are remembered were, or how many they are, decides nothing:
     bad ones are counted, and a recovery begins with a bad one.
     """
-    if state.level is not Level.UP or state.failing_since_ms or result.failure is not None or result.provisional:
+    if state.level is not Level.UP or state.failing_since_ms or state.states or state.incident:
         return False
-    if state.states or state.incident:
-        return False
-    for _, level in state.recent:
+    for _, level in state.recent:  # noqa: SIM110  # a generator costs more than the rest of this
         if level is not Level.UP:
-            return False
-    for threshold in policy.thresholds:  # noqa: SIM110  # a generator costs more than the rest of this
-        if not kept(threshold, result):
             return False
     return True
 
 
+def stays_well(policy: Policy, result: Run, past: Past | None) -> bool:
+    """Whether a check that `is_well` was well again, also by what it looks back on, which has taken the run."""
+    if result.failure is not None:
+        return False
+    for threshold in policy.thresholds:
+        if not kept(threshold, result):
+            return False
+    return past is None or past.is_calm()
+
+
+def judged(
+    policy: Policy, state: State, result: Run, past: Past | None, *, muted: bool
+) -> tuple[Assessment, State, Transition | None]:
+    """How a run was by itself, how its check stands after it, and what changed, by all the rules.
+
+    `past` has taken the run. Of a check that `is_well` and `stays_well` this need not be asked.
+    """
+    run = assess(policy, result)
+    after, runs_since_ms = _next_state(policy, state, result, run, past, muted=muted)
+    return run, after, transition(state, after, result, run, muted=muted, runs_since_ms=runs_since_ms)
+
+
 def _next_state(
-    policy: Policy, state: State, result: Result, run: Assessment, past: Past | None, *, muted: bool
-) -> State:
+    policy: Policy, state: State, result: Run, run: Assessment, past: Past | None, *, muted: bool
+) -> tuple[State, int]:
+    """The state after a run; and since when the runs alone say what they say, in Unix ms: 0 where that is not new."""
     if result.provisional:
         if run.level is not Level.DOWN or (state.failing_since_ms and result.attempt > 1):
-            return state
-        return replace(state, failing_since_ms=result.at_ms)
+            return state, 0
+        return replace(state, failing_since_ms=result.at_ms), 0
     if run.level is Level.UNKNOWN:
-        return _blind(state, result, run)
+        return _blind(state, result, run), 0
     if not run.counts:
-        return replace(state, failing_since_ms=0)
-    return _told(policy, _stand(policy, state, result, run, past), state, result, run, muted=muted)
+        return replace(state, failing_since_ms=0), 0
+    now = _stand(policy, state, result, run, past)
+    return _told(policy, now, state, result, run, muted=muted), now.runs_since_ms
 
 
-def _blind(state: State, result: Result, run: Assessment) -> State:
+def _blind(state: State, result: Run, run: Assessment) -> State:
     """Our side failed: the level is not known, and what was known of it before is kept."""
     since_ms = state.since_ms if state.level is Level.UNKNOWN else 0
     reason = state.reason if state.incident or state.confirmed.bad else run.reason  # it is still about that
     return replace(state, level=Level.UNKNOWN, since_ms=since_ms or result.at_ms, failing_since_ms=0, reason=reason)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stand:
+class _Stand(NamedTuple):
     """How a check stands after a run: what the runs alone confirm, and what windows and baselines hold."""
 
     level: Level
     by_runs: Level
     basis: Runs  # those that a change of `by_runs` rests on
+    runs_since_ms: int  # Unix ms from which on `by_runs` holds, where it changed; else 0
     recent: Runs
     held: Held
     reason: str  # of what holds, where the runs are no worse
 
 
-def _stand(policy: Policy, state: State, result: Result, run: Assessment, past: Past | None) -> _Stand:
+def _stand(policy: Policy, state: State, result: Run, run: Assessment, past: Past | None) -> _Stand:
     # Only a retry can confirm a failure: what a restart or a reload cut off was another run's.
     confirms = run.level.bad and result.attempt > 1
     at_ms = (state.failing_since_ms or result.at_ms) if confirms else result.at_ms
@@ -98,14 +120,15 @@ def _stand(policy: Policy, state: State, result: Result, run: Assessment, past: 
     level = max(by_runs, worst) if worst.bad else by_runs or state.confirmed
     if state.confirmed.bad and not level.bad:
         recent = basis or recent[-1:]  # over by a window: nor must the runs of that time
-    return _Stand(level, by_runs, basis, recent, held, why if worst >= by_runs else "")
+    since_ms = basis[0][0] if basis else 0
+    return _Stand(level, by_runs, basis, since_ms, recent, held, why if worst >= by_runs else "")
 
 
 def _by_runs(state: State) -> Level:
     return state.confirmed if state.by_runs is None else state.by_runs
 
 
-def _remembered(policy: Policy, state: State, result: Result) -> Runs:
+def _remembered(policy: Policy, state: State, result: Run) -> Runs:
     """The runs that count together with this one: after a long gap there are none."""
     if policy.memory and state.recent and result.at_ms - state.recent[-1][0] > policy.memory * 1000:
         return ()
@@ -116,9 +139,11 @@ def _confirm(policy: Policy, level: Level, recent: Runs) -> tuple[Level, Runs]:
     """The level that the last runs confirm, and the runs that it rests on."""
     needed, of = policy.down_after
     window = recent[-of:]
-    for worse in (Level.DOWN, Level.DEGRADED):
-        bad = tuple(run for run in window if run[1] >= worse)
-        if worse > level and len(bad) >= needed:
+    for worse in _WORST_FIRST:
+        if worse <= level:
+            break
+        bad = tuple([run for run in window if run[1] >= worse])
+        if len(bad) >= needed:
             return worse, bad
     if level is Level.UNKNOWN:
         return (Level.UP, recent[-1:]) if recent[-1][1] is Level.UP else (level, ())
@@ -128,7 +153,7 @@ def _confirm(policy: Policy, level: Level, recent: Runs) -> tuple[Level, Runs]:
     return level, ()
 
 
-def _told(policy: Policy, now: _Stand, state: State, result: Result, run: Assessment, *, muted: bool) -> State:
+def _told(policy: Policy, now: _Stand, state: State, result: Run, run: Assessment, *, muted: bool) -> State:
     """The state after a run: since when it stands so, and what incident is open."""
     level, since_ms = now.level, _since(now, state)
     states, flapping = _flaps(policy, state, level, muted=muted)
@@ -162,7 +187,7 @@ def _since(now: _Stand, state: State) -> int:
     if level < state.confirmed and (state.by_runs is not None or any(held > level for _, held in state.held)):
         return at_ms  # it was not by the runs alone that the level before held: they cannot say since when it does not
     if level is now.by_runs:
-        return next(at for at, seen in now.basis if not level.bad or seen >= level)
+        return now.runs_since_ms
     return now.basis[0][0] if level < state.confirmed else at_ms
 
 

@@ -1,6 +1,6 @@
 """One check's runs judged again, by whatever policy: what would have been told. Pure.
 
-It is `policy.judge` that judges, as live, so the policy that was in force gives the transitions that there were.
+It is `policy.judged` that judges, as live, so the policy that was in force gives the transitions that there were.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from checks.core.result import Failure, FailureKind, Result
+from checks.core.result import Failure, FailureKind
 from thresholds.base import Event, Level, Policy, State, Transition
+from thresholds.measured import Run
 from thresholds.outages import Outage
 from thresholds.past import Past
-from thresholds.policy import judge
+from thresholds.policy import is_well, judged, stays_well
 from thresholds.spans import Spans, inside
 from thresholds.timeline import Condition
 
@@ -32,17 +33,26 @@ class Replay:
     past: Past | None = None  # what the policy looks back on; needed where `policy.remembers`
     muted: Spans = ()  # maintenance
     state: State = field(default_factory=State)
+    _well: State | None = field(default=None, init=False, repr=False)  # the last one that is known to be well
 
-    def take(self, result: Result) -> Transition | None:
+    def take(self, result: Run) -> Transition | None:
         """Judge a run; what changed by it."""
         if result.failure is not None and _removed(result.failure):
             return self._close(result)
+        state, past = self.state, self.past
+        if past is not None:
+            past.take(result)
+        if (state is self._well or self._is_well()) and stays_well(self.policy, result, past):
+            return None
         muted = bool(self.muted) and _muted(self.muted, result.at_ms)
-        verdict = judge(self.policy, self.state, result, self.past, muted=muted)
-        self.state = verdict.state
-        return verdict.transition
+        _, self.state, change = judged(self.policy, state, result, past, muted=muted)
+        return change
 
-    def _close(self, result: Result) -> Transition | None:
+    def _is_well(self) -> bool:
+        self._well = self.state if is_well(self.state) else None
+        return self._well is not None
+
+    def _close(self, result: Run) -> Transition | None:
         """The check was removed: an open incident ends, and a check of the same name begins anew."""
         before, self.state = self.state, State()
         if not before.incident:
@@ -62,7 +72,7 @@ class Replay:
 
 
 def replay(
-    policy: Policy, results: Iterable[Result], past: Past | None = None, *, muted: Spans = ()
+    policy: Policy, results: Iterable[Run], past: Past | None = None, *, muted: Spans = ()
 ) -> Iterator[Transition]:
     """The transitions that runs make under a policy, each as soon as its run was taken."""
     again = Replay(policy, past, muted)
@@ -113,21 +123,23 @@ class Failing:
         self._last_ms = 0
         self.found: list[Outage] = []
 
-    def take(self, result: Result) -> None:
+    def take(self, result: Run) -> None:
         """Look at a run."""
         failure = result.failure
         if failure is None:
-            self._was_good(result.at_ms)
+            if self._now is None:
+                self._last_ms = self._good_ms = result.at_ms
+                self._doubtful_ms = 0
+            else:
+                self._was_good(result.at_ms)
         elif result.provisional:
             self._doubtful_ms = self._doubtful_ms or result.at_ms
         elif failure.kind is not FailureKind.LOCAL:
             self._was_bad(result.at_ms, failure.message, result.attempt)
 
     def _was_good(self, at_ms: int) -> None:
+        assert self._now is not None
         self._last_ms, self._doubtful_ms = at_ms, 0
-        if self._now is None:
-            self._good_ms = at_ms
-            return
         self._good += 1
         if self._good == 1:
             self._good_ms = at_ms

@@ -1,11 +1,13 @@
 """The values of the last while, each let go again: what they come to, at any moment. Pure.
 
-Numbers lie in arrays (24 bytes a value, 16 for sums), because thousands of checks keep a few of these each. Nothing
-remains of a value that went, not even a rounding error: what is said depends on the values held, not on the past.
+Numbers lie in arrays (16 bytes a value, 24 while ranks are asked for), because thousands of checks keep a few of these
+each. Nothing remains of a value that went, not even a rounding error: what is said depends on the values held, not on
+the past.
 """
 
 from __future__ import annotations
 
+import math
 from array import array
 from bisect import bisect_left, bisect_right, insort
 
@@ -16,11 +18,15 @@ _WORTH_CLEARING = 32  # values gone: moving the rest up for fewer costs more tha
 
 
 class Sliding:
-    """Values in order of time. Instants never go back, except by `hold_back`."""
+    """Values in order of time. Instants never go back, except by `hold_back`.
 
-    __slots__ = ("_first", "_times", "_values")
+    `high` is how many of them may be worth a look. Mostly that says enough.
+    """
+
+    __slots__ = ("_first", "_times", "_values", "high")
 
     def __init__(self) -> None:
+        self.high = 0
         self._times = array("q")
         self._values = array("d")
         self._first = 0  # those before it are gone
@@ -31,9 +37,10 @@ class Sliding:
 
     def take(self, at_ms: int, value: float) -> None:
         """Hold a value, and as many as may be held."""
-        if len(self._times) - self._first >= LARGEST:
-            self.let_go(self._times[self._first])
-        self._times.append(at_ms)
+        times = self._times
+        if len(times) >= LARGEST and self.count >= LARGEST:
+            self.let_go(times[self._first])
+        times.append(at_ms)
         self._values.append(value)
         self._came(value)
 
@@ -48,6 +55,7 @@ class Sliding:
         if first >= _WORTH_CLEARING and 2 * first >= held:
             del times[:first], self._values[:first]
             first = 0
+            self._cleared()
         self._first = first
 
     def hold_back(self, at_ms: int) -> None:
@@ -62,9 +70,15 @@ class Sliding:
     def _went(self, value: float) -> None:
         raise NotImplementedError
 
+    def _cleared(self) -> None:
+        """As many values went as are held, at least: what is done now costs each of them a little."""
+
 
 class Summed(Sliding):
-    """A sum that slides: kept as an integer, so that what was added can be taken off again without a trace."""
+    """A sum that slides: kept as an integer, so that what was added can be taken off again without a trace.
+
+    High are values above 0: where there are none, neither the sum nor the mean is.
+    """
 
     __slots__ = ("_units",)
 
@@ -73,10 +87,14 @@ class Summed(Sliding):
         self._units = 0
 
     def _came(self, value: float) -> None:
-        self._units += in_units(value)
+        if value:
+            self._units += in_units(value)
+            self.high += value > 0
 
     def _went(self, value: float) -> None:
-        self._units -= in_units(value)
+        if value:
+            self._units -= in_units(value)
+            self.high -= value > 0
 
     @property
     def total(self) -> float:
@@ -88,19 +106,39 @@ class Summed(Sliding):
 
 
 class Ranked(Sliding):
-    """Quantiles that slide: those that a Sketch of the same values would give, at a fraction of its cost."""
+    """Quantiles that slide: those that a Sketch of the same values would give, at a fraction of its cost.
 
-    __slots__ = ("ordered",)
+    High are values at `bar` or above. Values are put in order when their ranks are asked for, and kept so for a while.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_bar", "_ordered")
+
+    def __init__(self, bar: float = math.inf) -> None:
         super().__init__()
-        self.ordered = array("d")
+        self._bar = bar
+        self._ordered: array[float] | None = None
+
+    @property
+    def ordered(self) -> array[float]:
+        """The values, the least first."""
+        if self._ordered is None:
+            self._ordered = array("d", sorted(self._values[self._first :]))
+        return self._ordered
 
     def _came(self, value: float) -> None:
-        insort(self.ordered, value)
+        if value >= self._bar:
+            self.high += 1
+        if self._ordered is not None:
+            insort(self._ordered, value)
 
     def _went(self, value: float) -> None:
-        del self.ordered[bisect_left(self.ordered, value)]
+        if value >= self._bar:
+            self.high -= 1
+        if self._ordered is not None:
+            del self._ordered[bisect_left(self._ordered, value)]
+
+    def _cleared(self) -> None:
+        self._ordered = None
 
     @property
     def least(self) -> float | None:

@@ -38,6 +38,12 @@ class Edge:
     at_ms: int = 0  # when it was decided; 0: not known
     reason: str = ""
     incident: str = ""
+    shown: Level | None = None  # what people saw and were told, where that is another level
+
+    @property
+    def seen(self) -> Level:
+        """The level that people saw."""
+        return self.level if self.shown is None else self.shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +93,28 @@ def intervals_of(pieces: Sequence[tuple[int, Look]], end_ms: int) -> list[Interv
 def edges_of(transitions: Iterable[Transition]) -> list[Edge]:
     """A check's transitions, in the order in which they were decided, as edges.
 
-    One that leaves the level as it was says nothing of the time before it was decided: of what people are told alone.
+    One that leaves the level as it was, and says nothing new of the runs, says nothing of the time before it was
+    decided: it is of what people are told alone.
     """
-    return [
-        Edge(
-            each.at_ms if each.before is each.after else each.since_ms,
-            each.after,
-            each.at_ms,
-            each.reason,
-            each.incident,
-        )
-        for each in transitions
-    ]
+    return [_edge(each) for each in transitions]
+
+
+def _edge(move: Transition) -> Edge:
+    since_ms = move.runs_since_ms or (move.at_ms if move.before is move.after else move.since_ms)
+    level = counted(move.after, move.runs)
+    shown = None if level is move.after else move.after
+    return Edge(since_ms, level, move.at_ms, move.reason, move.incident, shown)
+
+
+def counted(level: Level, runs: Level | None) -> Level:
+    """What availability takes a level for, by what the runs alone confirm; None: they say the same.
+
+    Down is what the runs confirm. What windows and baselines say beside them degrades, and no more: while runs are
+    good, users are served. That a window lets go late costs no minute of availability.
+    """
+    if runs is None or runs in (Level.UNKNOWN, Level.DOWN):
+        return level if runs is None else runs
+    return max(runs, min(level, Level.DEGRADED))
 
 
 def surviving(edges: Iterable[Edge]) -> list[Edge]:

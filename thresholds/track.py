@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from checks.core.result import FailureKind, Result
+from checks.core.result import FailureKind
 from thresholds.base import Aggregate, WindowThreshold
-from thresholds.measured import truthful, value_of
+from thresholds.measured import Run, truthful, value_of
 from thresholds.sketch import rank_of
 from thresholds.spans import Span, union
 from thresholds.window import Window
@@ -38,7 +38,7 @@ class Track:
     def __len__(self) -> int:
         return len(self.times)
 
-    def take(self, result: Result) -> None:
+    def take(self, result: Run) -> None:
         """Take a run in, in its order. One that tells nothing of the target is left out."""
         failure = result.failure
         if result.provisional or (failure is not None and failure.kind is FailureKind.LOCAL):
@@ -52,6 +52,11 @@ class Track:
         self.failed.append(failure is not None)
 
     @property
+    def known(self) -> int:
+        """Runs that have a value: those that did not fail."""
+        return sum(not math.isnan(value) for value in self.values)
+
+    @property
     def weeks(self) -> float:
         return (self.times[-1] - self.times[0]) / 1000 / WEEK if len(self) > 1 else 0.0
 
@@ -63,6 +68,11 @@ class Usual:
     median: float
     slow: float
     spells: tuple[Span, ...]  # slow times: from the first slow run to the last
+
+
+def runs_for(every: float) -> int:
+    """How many good runs `usual` takes at least, where one comes every so many seconds."""
+    return LEAST * max(LEAST, math.ceil(_STRETCH / every))
 
 
 def usual(track: Track, least: float = _STRETCH) -> Usual | None:

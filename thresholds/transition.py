@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from checks.core.result import Result
 from thresholds.assess import Assessment
 from thresholds.base import Event, Level, State, Transition
 from thresholds.flap import KEPT, changes
+from thresholds.measured import Run
 
 
-def transition(before: State, after: State, result: Result, run: Assessment, *, muted: bool) -> Transition | None:
-    """The change from one state to the next; None where nothing changed that anybody sees or is told of."""
+def transition(
+    before: State, after: State, result: Run, run: Assessment, *, muted: bool, runs_since_ms: int
+) -> Transition | None:
+    """The change from one state to the next; None where nothing changed that anybody sees, counts or is told of.
+
+    `runs_since_ms`: from when on, in Unix ms, the runs alone say what they say now; 0 where that is not new.
+    """
     if (
         before.level is after.level
         and before.confirmed is after.confirmed
         and before.incident == after.incident
         and before.worst is after.worst
         and before.flapping is after.flapping
+        and not runs_since_ms
     ):
         return None
     event = _event(before, after, muted=muted)
     came_back = after.confirmed is before.confirmed and after.level is not before.level
     known = event is not Event.QUIET
+    named = known or runs_since_ms  # an outage that its runs confirm belongs to the incident that a window opened
     return Transition(
         check=result.check,
         at_ms=result.at_ms + round(result.duration * 1000),
@@ -29,10 +36,12 @@ def transition(before: State, after: State, result: Result, run: Assessment, *, 
         before=before.level,
         after=after.level,
         event=event,
-        incident=(after.incident or before.incident) if known else "",
-        incident_since_ms=(after.incident_since_ms or before.incident_since_ms) if known else 0,
+        incident=(after.incident or before.incident) if named else "",
+        incident_since_ms=(after.incident_since_ms or before.incident_since_ms) if named else 0,
         reason=_reason(before, after, run, event),
         worst=max(before.worst, after.worst) if known else Level.UNKNOWN,
+        runs=after.by_runs if after.level is not Level.UNKNOWN else None,
+        runs_since_ms=runs_since_ms,
     )
 
 

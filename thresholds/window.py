@@ -11,12 +11,12 @@ import math
 
 from checks.core.units import format_duration
 from thresholds.base import Aggregate, Level, WindowThreshold
+from thresholds.sketch import rank_of
 from thresholds.sliding import Ranked, Summed
 
 _QUANTILES = {Aggregate.P50: 0.5, Aggregate.P75: 0.75, Aggregate.P90: 0.9, Aggregate.P95: 0.95, Aggregate.P99: 0.99}
-
-
 _WELL = Level.UP, ""
+_MOST = 1e300
 
 
 class Window:
@@ -26,7 +26,7 @@ class Window:
     most `sliding.LARGEST` runs, the last ones. When the clock goes back, what is later than now is taken to be of now.
     """
 
-    __slots__ = ("_last_ms", "_nearest", "_of_runs", "_over_ms", "_q", "_values", "threshold")
+    __slots__ = ("_last_ms", "_nearest", "_of_runs", "_over_ms", "_q", "_simple", "_values", "threshold")
 
     def __init__(self, threshold: WindowThreshold) -> None:
         self.threshold = threshold
@@ -36,7 +36,10 @@ class Window:
         limits = [limit for limit in (threshold.degraded, threshold.down) if limit is not None]
         self._nearest = max(limits) if threshold.lower_is_worse else min(limits)
         self._last_ms = 0
-        self._values: Summed | Ranked = Summed() if self._of_runs or threshold.aggregate is Aggregate.MEAN else Ranked()
+        summed = self._of_runs or threshold.aggregate is Aggregate.MEAN
+        # What stands for a value is within 1.1 % of it: as long as few are above this, the quantile is below the limit.
+        self._values: Summed | Ranked = Summed() if summed else Ranked(self._nearest / 1.02)
+        self._simple = self._nearest > 0 and not threshold.lower_is_worse
 
     @property
     def count(self) -> int:
@@ -52,8 +55,11 @@ class Window:
         values.let_go(at_ms - self._over_ms)
         if self._of_runs:
             values.take(at_ms, float(failed))
-        elif value is not None and not failed and not math.isnan(known := _bounded(value)):
-            values.take(at_ms, known)
+        elif value is not None and not failed:
+            if -_MOST < value < _MOST:
+                values.take(at_ms, value + 0.0)  # -0.0 and 0.0 are the same
+            elif not math.isnan(known := _bounded(value)):
+                values.take(at_ms, known)
 
     @property
     def value(self) -> float | None:
@@ -65,13 +71,10 @@ class Window:
             return values.most if aggregate is Aggregate.MAX else values.least
         return values.total if aggregate is Aggregate.FAILURES and values.count else values.mean
 
-    def _calm(self) -> bool:
-        """Whether a percentile is well under all limits, at a glance: what stands for a value is within 1.1 % of it."""
-        values = self._values
-        if self._q is None or self._nearest <= 0 or self.threshold.lower_is_worse or not isinstance(values, Ranked):
-            return False
-        ordered = values.ordered
-        return bool(ordered) and ordered[int(self._q * (len(ordered) - 1))] * 1.02 < self._nearest
+    def _is_low(self) -> bool:
+        """Whether the value is well under all limits, by how many of the values are."""
+        values, q = self._values, self._q
+        return q is not None and values.count - values.high > rank_of(q, values.count)
 
     def judge(self, current: Level) -> tuple[Level, str]:
         """The level that the window says after `current`, which it said last; and why, where that is not UP.
@@ -79,8 +82,8 @@ class Window:
         Too few values reach no level. They keep one only while they themselves are still beyond the eased limit:
         nothing is bad for ever because runs became rare, and nothing is bad that nothing is known of.
         """
-        if current is Level.UP and self._calm():
-            return _WELL
+        if self._simple and current is Level.UP and (not self._values.high or self._is_low()):
+            return _WELL  # at a glance
         threshold, value = self.threshold, self.value
         if value is None:
             return Level.UP, ""
@@ -100,9 +103,9 @@ class Window:
 def _bounded(value: float) -> float:
     """A number that sums can hold: one without end, or an integer too large for a float, is 10^300."""
     try:
-        return min(max(value + 0.0, -1e300), 1e300)
+        return min(max(value + 0.0, -_MOST), _MOST)
     except OverflowError:
-        return 1e300 if value > 0 else -1e300
+        return _MOST if value > 0 else -_MOST
 
 
 def _beyond(threshold: WindowThreshold, value: float, limit: float) -> bool:

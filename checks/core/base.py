@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from checks.core.net import Net
@@ -31,6 +32,17 @@ class Check(Protocol):
 
     async def run(self, trace: Trace, net: Net) -> None:
         """Return when the target answered as wanted; raise otherwise. The caller sets the deadline."""
+
+
+@runtime_checkable
+class Repeatable(Protocol):
+    """A check that can be made by hand."""
+
+    def by_hand(self, address: str, timeout: float, hide: Callable[[str], str]) -> str:
+        """A line for a shell that asks the same, of the same `address` where one is given.
+
+        `hide` takes secrets out of a text; where they were stands a variable to be set: "$PASSWORD".
+        """
 
 
 @dataclass(frozen=True, slots=True)

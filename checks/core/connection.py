@@ -7,6 +7,7 @@ part of anybody's latency. The caller sets the deadline; every await here may be
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 import ssl
@@ -15,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from checks.core.kernel import STAMP_SPACE, Ancillary, arrival, ask_for_stamps, handshake, read_clocks, segments
+from checks.core.leg import Leg
 from checks.core.peer import PeerError, peer_name
 from checks.core.poller import END_EVENTS, READ_EVENTS, WRITE_EVENTS, Poller
 from checks.core.result import Fact
@@ -29,7 +31,7 @@ class Connection:
     """A stream of bytes to a target. `received_at` is the instant, on the monotonic clock, of what recv() gave last.
 
     `idle` are the seconds for which what had arrived waited for our turn while the target waited for what we do next;
-    `asking` those that the call took that began to connect.
+    `asking` those that the call took that began to connect. `local` is where it began, known once it has failed.
     """
 
     __slots__ = (
@@ -52,6 +54,7 @@ class Connection:
         "asking",
         "connected_at",
         "idle",
+        "local",
         "received",
         "received_at",
     )
@@ -79,15 +82,24 @@ class Connection:
         self._tls: ssl.SSLObject | None = None
         self._yielded_at = 0
         self.received = 0  # bytes off the wire
+        self.local = ""
         self.connected_at = self.received_at = self.idle = self.asking = 0.0
 
     @classmethod
     async def dial(
-        cls, poller: Poller, address: str, port: int, facts: dict[str, Fact], *, promptly: bool = False
+        cls,
+        poller: Poller,
+        address: str,
+        port: int,
+        facts: dict[str, Fact],
+        *,
+        promptly: bool = False,
+        leg: Leg | None = None,
     ) -> Self:
         """Connect to an IP address; raises PeerError. `facts` learns whose clock is used: `timing`.
 
-        `promptly`: what arrives is read at once, also where sockets are served in slices.
+        `promptly`: what arrives is read at once, also where sockets are served in slices. `leg` learns of it before it
+        stands.
         """
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
@@ -95,12 +107,19 @@ class Connection:
         except OSError as error:
             raise PeerError(error.errno or errno.EIO, peer_name(address, port)) from error
         connection = cls(sock, address, port, poller, facts, promptly=promptly)
+        if leg is not None:
+            leg.connection = connection
         try:
             await connection._connect()
         except BaseException:
-            connection.close()
+            connection.drop()
             raise
         return connection
+
+    @property
+    def address(self) -> str:
+        """The IP address at the other end."""
+        return self._address[0]
 
     @property
     def peer(self) -> str:
@@ -122,6 +141,16 @@ class Connection:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.drop()
+
+    def drop(self) -> None:
+        """Close it after a failure: `local` then tells which address and port of ours it was."""
+        with contextlib.suppress(OSError):
+            address, port = self._sock.getsockname()[:2]
+            self.local = peer_name(address, port) if port else ""
         self.close()
 
     def close(self) -> None:

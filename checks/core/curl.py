@@ -21,6 +21,7 @@ from checks.core.curl_wish import Login, Wish
 from checks.core.decode import Body, too_large
 from checks.core.exchange import Order, fault_of, follows, judge_answer, note_head, read_body
 from checks.core.http1 import BODILESS, Answer
+from checks.core.leg import Leg
 from checks.core.net import Net
 from checks.core.redirects import Following
 from checks.core.request import Request
@@ -110,10 +111,14 @@ async def _prove(order: Order, hop: Hop, trace: Trace, login: Login, multi: pycu
 async def _exchange(order: Order, hop: Hop, trace: Trace, multi: pycurl.AsyncCurlMulti) -> _Outcome:
     """The answer, its body, and what is wrong with its head; no body when the answer is a redirect to follow."""
     body, fault = None, None
+    leg = trace.leg
+    leg.request, leg.payload = hop.request, hop.payload
     with Transfer(multi, hop) as transfer:
         try:
             await curl_proxy.get_through(transfer)
-            answer = await transfer.head()
+            leg.answer = answer = await transfer.head()
+            leg.payload = transfer.asked or hop.payload
+            answer.headed = True
             tell_connection(trace, transfer)
             note_head(trace, answer)
             _check_version(hop, answer)
@@ -129,6 +134,7 @@ async def _exchange(order: Order, hop: Hop, trace: Trace, multi: pycurl.AsyncCur
                 body = await read_body(order, trace, answer, b"", partial(_next, transfer, answer), good=fault is None)
         except BaseException as error:
             if not transfer.headed:
+                _keep_beginning(leg, transfer)
                 tell_connection(trace, transfer)
             with open_phase(trace, transfer):
                 if isinstance(error, pycurl.error):
@@ -138,6 +144,13 @@ async def _exchange(order: Order, hop: Hop, trace: Trace, multi: pycurl.AsyncCur
                 raise
         tell_phases(trace, transfer)
     return answer, body, fault
+
+
+def _keep_beginning(leg: Leg, transfer: Transfer) -> None:
+    """What there is of an answer that has no head."""
+    leg.answer = transfer.answer
+    leg.answer.raw = leg.answer.raw or transfer.beginning
+    leg.payload = transfer.asked or leg.payload
 
 
 def _check_version(hop: Hop, answer: Answer) -> None:

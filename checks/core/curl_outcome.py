@@ -62,6 +62,8 @@ def tell_connection(trace: Trace, transfer: Transfer) -> None:
     if address := curl.getinfo(pycurl.PRIMARY_IP):
         facts["net.address"] = address
         facts["net.family"] = 6 if ":" in address else 4
+        trace.leg.peer = peer_name(address, curl.getinfo(pycurl.PRIMARY_PORT))
+        trace.leg.local = peer_name(curl.getinfo(pycurl.LOCAL_IP), curl.getinfo(pycurl.LOCAL_PORT))
     hop = transfer.hop
     if hop.url.scheme != "https" or hop.resumed or (hop.tunnelled and not transfer.proxied_at):
         return  # what TLS there was is the proxy's
@@ -69,7 +71,8 @@ def tell_connection(trace: Trace, transfer: Transfer) -> None:
         facts["tls.version"], facts["tls.cipher"] = transfer.secured
     if transfer.alpn:
         facts["tls.alpn"] = transfer.alpn
-    facts.update(certificate_facts(_chain(curl), (), time.time()))
+    trace.leg.chain = presented = _chain(curl)
+    facts.update(certificate_facts(presented, (), time.time()))
 
 
 def tell_phases(trace: Trace, transfer: Transfer) -> None:

@@ -55,7 +55,7 @@ async def find_route(trace: Trace, net: Net, url: Url, family: Family, proxy: Pr
 async def _behind(trace: Trace, net: Net, url: Url, family: Family, proxy: Proxy) -> list[str]:
     """What the proxy is asked for, in the order to try in. What it makes of a name we do not see; an address we do."""
     if not proxy.resolves:
-        addresses = await net.addresses(trace, url.host, family)
+        trace.leg.behind = addresses = await net.addresses(trace, url.host, family)
         return interleaved(addresses) if family == "any" else addresses
     address = _as_address(url.host)
     if address is not None:

@@ -41,6 +41,7 @@ class Transfer:
         self.wants_certificate = False
         self.misnamed = False  # the certificate is for another name
         self.beginning = b""  # of an answer that is none
+        self.asked = b""  # the head of the request as libcurl made it
         self._multi = multi
         self._share = pycurl.CurlShare()
         self._answer = _blank()
@@ -223,6 +224,7 @@ class Transfer:
             self.first_at = self.last_at
         parts = line.decode("latin-1").split(None, 2)
         self._answer = _blank()
+        self._answer.raw = line
         self._answer.version = parts[0].removeprefix("HTTP/")
         self._answer.status = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
 
@@ -270,6 +272,8 @@ class Transfer:
         if kind in (pycurl.INFOTYPE_HEADER_IN, pycurl.INFOTYPE_DATA_IN) and not self.beginning:
             self.beginning = text[:200]
             self.first_at = time.monotonic()
+        elif kind == pycurl.INFOTYPE_HEADER_OUT:
+            self.asked = text
         elif kind != pycurl.INFOTYPE_TEXT:
             return
         elif match := _SECURED.match(text):

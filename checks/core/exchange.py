@@ -13,6 +13,7 @@ from ssl import SSLError
 from checks.core.base import ExpectationError, ProtocolError
 from checks.core.connection import Connection
 from checks.core.decode import Body, too_large
+from checks.core.evidence import BEGINNING
 from checks.core.expect import HttpExpect, TooSlowError, judge_body
 from checks.core.http1 import Answer
 from checks.core.net import DeniedError, Family, Net
@@ -27,6 +28,7 @@ from checks.core.url import Url
 _ALPN = ("http/1.1",)
 _WINDOW = 16384  # bytes that go into the buffers of the kernel on either side, however slow we are
 EXCERPT = 200  # characters of a body that failed
+_FOR_WORDS, _FOR_MORE = 1.0, 0.1  # s that the beginning of a body is waited for, of an answer that failed already
 _SMALL = 32768  # bytes of a body that is judged on the event loop: a fraction of a millisecond
 _AT_ONCE, _AT_MOST = 0.01, 1.0  # s for a regex: on the event loop, and in a thread
 
@@ -62,11 +64,12 @@ async def ask(order: Order, trace: Trace, net: Net) -> None:
     while True:
         with await _connect(order, trace, net, request.url, followed=following is not None) as connection:
             answer, body, fault = await _exchange(order, trace, connection, request, payload)
-        if body is not None:
-            break
+            if body is not None:
+                # While it is open: a run that fails tells which address of ours it had.
+                await judge_answer(order.expect, trace, answer, body, fault)
+                return
         following = following or Following(order.redirects)
         request, payload = following.follow(trace, request, answer)
-    await judge_answer(order.expect, trace, answer, body, fault)
 
 
 async def judge_answer(
@@ -105,40 +108,37 @@ async def _exchange(
 ) -> tuple[Answer, Body | None, ExpectationError | None]:
     """The answer, its body, and what is wrong with its head; no body when the answer is a redirect to follow."""
     answer = Answer(head=request.method == "HEAD")
+    leg = trace.leg
+    leg.request, leg.payload, leg.answer = request, payload, answer
     body, fault = None, None
-    try:
-        with trace.timed("ttfb") as first:
-            with suppress(PeerError):  # a server may answer and hang up before it has read everything
-                await connection.send(payload)
-            if len(payload) <= _WINDOW:
-                first.asked()
-            data = await connection.recv()
-            if not data:
-                raise EOFError
-            _arrived(first, connection, undelayed=len(payload) <= _WINDOW)
-        with trace.timed("transfer", began=first.ended) as rest:
-            piece = answer.feed(data)
-            whole = answer.done
-            while not answer.headed:
-                piece = await _next(connection, answer)
-            note_head(trace, answer)
-            if not follows(order, answer):
-                fault = fault_of(order.expect, answer)
-                body = await read_body(
-                    order, trace, answer, piece, partial(_next, connection, answer), good=fault is None
-                )
-            _arrived(rest, connection, undelayed=connection.received <= _WINDOW)
-        # Pieces that we read together have the stamp of the last one. What is known of the first is when we looked; the
-        # next run looks at once. Under TLS a record is such a piece, whatever it travels in.
-        if not whole or (request.url.scheme == "http" and connection.pieces() > 1):
-            order.manner.pieces = True
-            if connection.slice:
-                trace.facts["timing"] = "loop"
-                trace.unsure += connection.slice
-        elif connection.slice and trace.facts.get("timing") == "loop":
-            trace.unsure += 2 * connection.slice  # without stamps what came is as old as our look
-    finally:
-        answer.release()
+    with trace.timed("ttfb") as first:
+        with suppress(PeerError):  # a server may answer and hang up before it has read everything
+            await connection.send(payload)
+        if len(payload) <= _WINDOW:
+            first.asked()
+        data = await connection.recv()
+        if not data:
+            raise EOFError
+        _arrived(first, connection, undelayed=len(payload) <= _WINDOW)
+    with trace.timed("transfer", began=first.ended) as rest:
+        piece = answer.feed(data)
+        whole = answer.done
+        while not answer.headed:
+            piece = await _next(connection, answer)
+        note_head(trace, answer)
+        if not follows(order, answer):
+            fault = fault_of(order.expect, answer)
+            body = await read_body(order, trace, answer, piece, partial(_next, connection, answer), good=fault is None)
+        _arrived(rest, connection, undelayed=connection.received <= _WINDOW)
+    # Pieces that we read together have the stamp of the last one. What is known of the first is when we looked; the
+    # next run looks at once. Under TLS a record is such a piece, whatever it travels in.
+    if not whole or (request.url.scheme == "http" and connection.pieces() > 1):
+        order.manner.pieces = True
+        if connection.slice:
+            trace.facts["timing"] = "loop"
+            trace.unsure += connection.slice
+    elif connection.slice and trace.facts.get("timing") == "loop":
+        trace.unsure += 2 * connection.slice  # without stamps what came is as old as our look
     return answer, body, fault
 
 
@@ -162,10 +162,10 @@ async def read_body(
     Of an answer that is not `good` only the beginning, for people to see.
     """
     limit = order.max_body
-    keep = limit if order.expect.reads_body else EXCERPT * 4
-    body = Body(answer.headers.get("content-encoding", ""), keep=keep, limit=limit)
+    keep = limit if order.expect.reads_body else BEGINNING
+    trace.leg.body = body = Body(answer.headers.get("content-encoding", ""), keep=keep, limit=limit)
     if not good:
-        await _read_excerpt(answer, body, piece, more)
+        await _read_beginning(answer, body, piece, more)
         return body
     if not answer.done and answer.length is not None and answer.length > limit:
         raise too_large(limit)
@@ -201,13 +201,21 @@ async def _take(body: Body, piece: bytes) -> None:
         await asyncio.sleep(0)
 
 
-async def _read_excerpt(answer: Answer, body: Body, piece: bytes, more: Callable[[], Awaitable[bytes]]) -> None:
-    """The beginning of a body that cannot change the verdict; worth a second, and no failure of its own."""
+async def _read_beginning(answer: Answer, body: Body, piece: bytes, more: Callable[[], Awaitable[bytes]]) -> None:
+    """The beginning of a body that cannot change the verdict: enough to be told is worth a second, what evidence shows
+    of it a moment more. No failure of its own.
+    """
     with suppress(ExpectationError, ProtocolError, PeerError, SSLError, TimeoutError):
-        async with asyncio.timeout(1.0):
+        async with asyncio.timeout(_FOR_WORDS):
             await _take(body, piece)
-            while not answer.done and body.size < EXCERPT:
-                await _take(body, await more())
+            await _fill(EXCERPT, answer, body, more)
+        async with asyncio.timeout(_FOR_MORE):
+            await _fill(BEGINNING, answer, body, more)
+
+
+async def _fill(size: int, answer: Answer, body: Body, more: Callable[[], Awaitable[bytes]]) -> None:
+    while not answer.done and body.size < size:
+        await _take(body, await more())
 
 
 def note_head(trace: Trace, answer: Answer) -> None:

@@ -36,6 +36,7 @@ class Answer:
         "headed",
         "headers",
         "length",
+        "raw",
         "status",
         "version",
     )
@@ -47,6 +48,7 @@ class Answer:
         self.headers: dict[str, str] = {}  # lower-case names; repeated ones joined
         self.length: int | None = None  # of the body, as announced
         self.headed = self.done = False
+        self.raw = b""  # what it began with, as it came
         self._head = head
         self._buffer = b""  # a head without its end
         self._interim = 0  # bytes
@@ -60,6 +62,7 @@ class Answer:
         seen = len(self._buffer)
         if seen:
             data = self._buffer + data
+        self.raw = data
         head = read_head(data, seen)
         if head is None or head[1] < 200 or self._interim or seen:
             head, data = self._wait(data, head)
@@ -102,8 +105,8 @@ class Answer:
         self.done = True  # RFC 9112 section 6.3: without a length the end of the stream ends the body
 
     def release(self) -> None:
-        """Let go of what is buffered."""
-        self._buffer, self._chunks = b"", None
+        """Let go of what is buffered: nobody wants more of this answer than its head."""
+        self._buffer, self.raw, self._chunks = b"", b"", None
 
     def _open(self, head: Head) -> None:
         """The framing of the body, by RFC 9112 section 6.3."""

@@ -107,7 +107,10 @@ class Net:
 
     async def addresses(self, trace: Trace, host: str, family: Family = "any") -> list[str]:
         """Where a host may be reached, in the order to try in. Raises ResolveError, DeniedError."""
-        return self._policy.permitted(await self._resolve(trace, host, family))
+        found = await self._resolve(trace, host, family)
+        leg = trace.leg
+        leg.host, leg.addresses = host, found
+        return self._policy.permitted(found)
 
     async def connect(
         self,
@@ -139,7 +142,7 @@ class Net:
             try:
                 await self._secure(self._poller, trace, connection, host, port, tls, alpn)
             except BaseException:
-                connection.close()
+                connection.drop()
                 raise
         return connection
 
@@ -193,7 +196,7 @@ async def _dial(poller: Poller, trace: Trace, address: str, port: int, *, prompt
     facts["net.address"] = address
     facts["net.family"] = 6 if ":" in address else 4
     with trace.timed("connect") as span:
-        connection = await Connection.dial(poller, address, port, facts, promptly=promptly)
+        connection = await Connection.dial(poller, address, port, facts, promptly=promptly, leg=trace.leg)
         span.arrived(connection.connected_at)
     trace.took_to_ask(connection.asking)
     if connection.slice and facts.get("timing") == "loop":
@@ -208,7 +211,8 @@ def _keep(trace: Trace, tls: ssl.SSLObject) -> None:
     facts["tls.cipher"] = cipher[0] if cipher else ""
     if alpn := tls.selected_alpn_protocol():
         facts["tls.alpn"] = alpn
-    facts.update(certificate_facts(presented_chain(tls), verified_chain(tls), time.time()))
+    trace.leg.chain = presented = presented_chain(tls)
+    facts.update(certificate_facts(presented, verified_chain(tls), time.time()))
 
 
 @lru_cache(maxsize=4096)

@@ -75,7 +75,7 @@ async def dial(
             winner = await race.run(addresses, stagger)
         finally:
             await race.end()
-        connection = winner.task.result()
+        trace.leg.connection = connection = winner.task.result()
         _tell(trace, winner.address)
         if winner.address == addresses[0]:
             span.arrived(connection.connected_at)
@@ -90,7 +90,9 @@ def _tell(trace: Trace, address: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Attempt:
+class Attempt:
+    """One address that was tried."""
+
     address: str
     began: float
     task: asyncio.Task[Connection]
@@ -101,6 +103,14 @@ class _Attempt:
         done = self.task.done() and not self.task.cancelled() and self.task.exception() is None
         return self.task.result().connected_at if done else inf
 
+    @property
+    def outcome(self) -> str:
+        """What came of it, once the race is over."""
+        if not self.task.done() or self.task.cancelled():
+            return "no answer in time"
+        error = self.task.exception()
+        return "connected" if error is None else str(error)
+
 
 class _Race:
     """Attempts, each in a task that ends with its race."""
@@ -109,10 +119,11 @@ class _Race:
         self._poller = poller
         self._trace = trace
         self._port = port
-        self._attempts: list[_Attempt] = []
-        self._winner: _Attempt | None = None
+        self._attempts: list[Attempt] = []
+        trace.leg.attempts = self._attempts
+        self._winner: Attempt | None = None
 
-    async def run(self, addresses: Sequence[str], stagger: float) -> _Attempt:
+    async def run(self, addresses: Sequence[str], stagger: float) -> Attempt:
         """The attempt that won; raises PeerError when none did."""
         left = deque(_others_in_time(addresses) if stagger > STAGGER else addresses)
         while left or self._running():
@@ -153,7 +164,7 @@ class _Race:
     def _start(self, address: str) -> None:
         # Promptly: who comes first decides, and what the winner does next must not wait for a slice of the others'.
         dialling = Connection.dial(self._poller, address, self._port, self._trace.facts, promptly=True)
-        self._attempts.append(_Attempt(address, self._trace.clock(), asyncio.ensure_future(dialling)))
+        self._attempts.append(Attempt(address, self._trace.clock(), asyncio.ensure_future(dialling)))
 
     def _pause(self, address: str, stagger: float) -> float:
         """Seconds before an address may be tried that is next; infinity: not until an attempt has failed."""
@@ -162,10 +173,10 @@ class _Race:
             return max(0.0, self._attempts[0].began + stagger - self._trace.clock())
         return inf if len(running) >= _MOST else 0.0
 
-    def _running(self) -> list[_Attempt]:
+    def _running(self) -> list[Attempt]:
         return [attempt for attempt in self._attempts if not attempt.task.done()]
 
-    def _note(self, attempt: _Attempt) -> str:
+    def _note(self, attempt: Attempt) -> str:
         """What is worth knowing of an attempt: that it failed, or was overtaken by one that began later."""
         if attempt.task.done():
             error = attempt.task.exception()

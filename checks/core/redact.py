@@ -64,13 +64,18 @@ def _spellings(secret: str) -> Iterator[str]:
         yield from (escape(secret), escape(secret).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"))
 
 
+def lets_in(name: str) -> bool:
+    """Whether a name, of a header or a parameter, says that its value lets somebody in."""
+    return _KEYS.search(name) is not None
+
+
 def credentials(headers: Mapping[str, str]) -> Iterator[str]:
     """What must not be shown of the headers of a request that were written down: values that let somebody in.
 
     A name tells which these are. Targets that echo a request show them whole, or in the parts that they are read as.
     """
     for name, value in headers.items():
-        if not _KEYS.search(name):
+        if not lets_in(name):
             continue
         scheme, _, rest = value.strip().partition(" ")
         if scheme.lower() == "basic":

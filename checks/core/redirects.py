@@ -65,4 +65,6 @@ class Following:
             del facts[name]  # they tell of the last hop alone
         facts["http.url"] = str(after.url)
         facts["http.redirects"] = self._count
+        answer.release()
+        trace.next_leg()
         return after, after.render(cookies)

@@ -9,6 +9,9 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
+from checks.core.evidence import Evidence
+from checks.core.leg import Leg
+
 Fact = str | int | float | bool
 
 
@@ -48,6 +51,7 @@ class Result:
     failure: Failure | None = None
     attempt: int = 1  # 1 is the scheduled run, 2 and up confirm its failure
     provisional: bool = False  # a failure that is about to be repeated: kept, but it does not count
+    evidence: Evidence | None = None  # of a failing run; the hub takes it off before it judges
 
 
 class Trace:
@@ -57,9 +61,23 @@ class Trace:
     are the intervals of which the kernel timed both ends: our loop can have made none of them longer. `works` are those
     that our own clock timed: our own lag may be part of them. `hurried`: there is no time to serve its sockets lazily.
     `unsure` are seconds of which nobody can tell whether they were the target's: another program may have had them.
+    `leg` is what it has in hand of its way to the target, `legs` those before it, one for each redirect.
     """
 
-    __slots__ = ("began", "clock", "facts", "hurried", "opened", "phase", "phases", "unsure", "waits", "works")
+    __slots__ = (
+        "began",
+        "clock",
+        "facts",
+        "hurried",
+        "leg",
+        "legs",
+        "opened",
+        "phase",
+        "phases",
+        "unsure",
+        "waits",
+        "works",
+    )
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
@@ -71,6 +89,8 @@ class Trace:
         self.unsure = 0.0
         self.waits: list[tuple[float, float]] = []
         self.works: list[tuple[float, float]] = []
+        self.leg = Leg()
+        self.legs: tuple[Leg, ...] = ()
 
     def timed(self, phase: str, *, began: float | None = None) -> Span:
         """Open a phase; leaving the block in peace adds its length to `phases`. Phases follow each other.
@@ -78,6 +98,11 @@ class Trace:
         `began` backdates the start, to the instant at which the phase before ended.
         """
         return Span(self, phase, began)
+
+    def next_leg(self) -> None:
+        """It goes on elsewhere: what is seen from now on belongs to another request."""
+        self.legs = (*self.legs, self.leg)
+        self.leg = Leg()
 
     def took_to_ask(self, seconds: float) -> None:
         """A question took so long to put. Where that is long, we were stopped in it, and the answer may have come.

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from checks.core.base import ExpectationError
 from checks.core.classify import ClassifiedError, classify
 from checks.core.exchange import Order
+from checks.core.leg import Leg
 from checks.core.net import Net
 from checks.core.oauth import OAuth2, fetch
 from checks.core.redact import MASK
@@ -100,6 +101,7 @@ def _forget(trace: Trace, before: dict[str, float]) -> None:
     trace.phases["auth"] = trace.phases.get("auth", 0.0) + wasted
     for name in [name for name in trace.facts if name.startswith(("http.", "tls."))]:
         del trace.facts[name]
+    trace.leg, trace.legs = Leg(), ()
 
 
 class _Entry:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from checks.core.evidence import clean
 from checks.core.result import Result
 
 _encoder = msgspec.json.Encoder()
@@ -43,6 +44,7 @@ def _plain(result: Result) -> Result:
         phases=_said(result.phases),
         facts=_said(result.facts),
         failure=failure and replace(failure, phase=_text(failure.phase), message=_text(failure.message)),
+        evidence=result.evidence and clean(result.evidence),
     )
 
 
@@ -65,7 +67,12 @@ def _without_nulls(said: Any) -> Any:
     if not isinstance(said, dict):
         return said
     kept = {name: _numbers(value) if name in ("phases", "facts") else value for name, value in said.items()}
-    return kept | {"duration": 0.0} if kept.get("duration", 0.0) is None else kept
+    if kept.get("evidence") is not None:
+        kept["evidence"] = _without_nulls(kept["evidence"])
+    for length in ("duration", "opened"):
+        if kept.get(length, 0.0) is None:
+            kept[length] = 0.0
+    return kept
 
 
 def _numbers(values: Any) -> Any:

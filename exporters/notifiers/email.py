@@ -180,14 +180,15 @@ def compose(notice: Notice, sender: str, to: Iterable[str]) -> EmailMessage:
 
 
 def message_ids(notice: Notice, domain: str) -> tuple[str, str]:
-    """The incident's Message-ID and the notice's own: the first notice of an incident begins the thread.
+    """The incident's Message-ID and the notice's own: the first notice of an incident begins the thread. One that
+    comes back goes on in it, under an id of its own: a mailbox drops what it has seen.
 
     What is about no incident has no thread.
     """
     if notice.kind is NoticeKind.BULLETIN:
         return "", _message_id(f"{notice.instance}\n{notice.id}", domain)
     thread = _message_id(f"{notice.instance}\n{notice.incident}", domain)
-    if notice.kind is NoticeKind.OPENED:
+    if notice.kind is NoticeKind.OPENED and not notice.again:
         return thread, thread
     return thread, _message_id(f"{notice.instance}\n{notice.incident}\n{notice.id}", domain)
 

@@ -13,7 +13,7 @@ from typing import Annotated, Self
 import msgspec
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from exporters.answer import accept
+from exporters.answer import accept, answered
 from exporters.api import Scalars, dead, scalars, short, word
 from exporters.base import Notice, NoticeKind, NotifyError, Post, Response
 from exporters.blocks import Block, brief, escape, message, news, text
@@ -155,7 +155,7 @@ class Slack(Receiver):
         if response.status >= 400 and response.text.strip() in DEAD_HOOK:
             said = f"answered {response.status}: {response.text.strip()}"
             raise dead(f"slack {host_of(url)}", said, hidden_parts(url))
-        accept(response, f"slack {host_of(url)}", hidden_parts(url))
+        accept(response, f"slack {host_of(url)}", hidden_parts(url), gone=answered(404, 410))
 
 
 _JSON: Mapping[str, str] = {"Content-Type": "application/json; charset=utf-8"}

@@ -165,6 +165,8 @@ def _handling(notice: Notice) -> Mapping[str, object]:
     return {
         "acknowledged_by": notice.acked_by,
         "snoozed_until": rfc3339(notice.snoozed_ms) if notice.snoozed_ms else None,
+        "resolved_by": notice.resolved_by,
+        "again": notice.again,
         "recurrence": notice.recurrence,
         "changes": notice.changes,
         "service": notice.service,

@@ -8,6 +8,22 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from thresholds.calendar import local, named_zone, parse_instant, resolve
 
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)", re.ASCII)
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WEEKLY = re.compile(r"(mon|tue|wed|thu|fri|sat|sun)(?:s|nes|rs|ur)?(?:day)?\s+(.+)", re.IGNORECASE)
+
+
+def weekly(text: str, zone: tzinfo, near_ms: int) -> int:
+    """As `read` ahead, and `Sat 03:00` too: the next one. Raises ValueError."""
+    found = _WEEKLY.fullmatch(text.strip())
+    if found is None:
+        return read(text, zone, near_ms, ahead=True)
+    clock = _CLOCK.fullmatch(found[2])
+    if clock is None:
+        raise ValueError(f"{found[2]!r} is no time of day; write {found[1]} 03:00")
+    today = local(near_ms, zone).date()
+    first = today + timedelta(days=(_DAYS.index(found[1].lower()) - today.weekday()) % 7)
+    moments = [datetime.combine(first + timedelta(days=days), time(int(clock[1]), int(clock[2]))) for days in (0, 7)]
+    return next(at_ms for moment in moments if (at_ms := resolve(moment, zone)) > near_ms)
 
 
 def zone_of(name: str | None) -> tzinfo:
@@ -29,6 +45,11 @@ class _Machine(tzinfo):
 
     def tzname(self, _: datetime | None) -> str:
         return "local"
+
+
+def is_clock(text: str) -> bool:
+    """Whether it is a time of day alone, as in `04:00`: of which day, is for us to say."""
+    return _CLOCK.fullmatch(text.strip()) is not None
 
 
 def read(text: str, zone: tzinfo, near_ms: int, *, ahead: bool, last: bool = False) -> int:

@@ -13,8 +13,15 @@ from typing import Any
 
 import click
 
+from probe.cli.change import change, deploy
+from probe.cli.exec import exec_
+from probe.cli.heartbeat import heartbeat
+from probe.cli.incident import incident, silence
 from probe.cli.loading import FILE as _FILE
 from probe.cli.loading import load as _load
+from probe.cli.notify import notify
+from probe.cli.oncall import oncall
+from probe.cli.route import route
 from probe.cli.upkeep import exclusion, maintenance
 
 
@@ -82,7 +89,8 @@ def validate(config: Path) -> None:
 @click.argument("target", metavar="URL-or-NAME")
 @click.option("-c", "--config", type=_FILE, help="The configuration that NAME, limits and network policy come from.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run as JSON.")
-def check(target: str, config: Path | None, *, as_json: bool) -> None:
+@click.option("--evidence", is_flag=True, help="Print all that a failing run saw, and a line to see it again by hand.")
+def check(target: str, config: Path | None, *, as_json: bool, evidence: bool) -> None:
     """Run one check now and show where the time went: phases, certificate, facts, verdict.
 
     The target is an address (`https://shop.example/`, `tcp://cache.shop.example:6379`, `cache.shop.example:6379`),
@@ -97,7 +105,7 @@ def check(target: str, config: Path | None, *, as_json: bool) -> None:
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     verdict = run_now(planned, loaded)
-    show(planned, verdict, as_json=as_json)
+    show(planned, verdict, as_json=as_json, evidence=evidence)
     sys.exit(0 if verdict.level.name in {"UP", "DEGRADED"} else 1)
 
 
@@ -212,20 +220,20 @@ def worker(config: Path, shard: str) -> None:
 )
 @click.argument("name", required=False, default="", metavar="[SERVICE-or-CHECK]")
 @click.option("-c", "--config", type=_FILE, required=True, help="The configuration of the service.")
-@click.option(
-    "--since", default="30d", show_default=True, help="A length of time ago, an instant, month or last-month."
-)
+@click.option("--since", show_default="30d", help="A length of time ago, an instant, month or last-month.")
 @click.option("--until", default="", help="Until when; now unless given.")
 @click.option("--checks", is_flag=True, help="Every check by itself, or every check of the service named.")
 @click.option("--step", default="", help="Of a series: 5m, 1h, 1d; chosen by the length of time unless given.")
 @click.option("--metric", multiple=True, default=("total",), help="Of a series: total, a phase, or all.")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @click.option("--store", metavar="URL", help="The history, as in sqlite:/path/probe.db; the file's own unless given.")
-def query(config: Path, form: str, store: str | None, metric: tuple[str, ...], **rest: Any) -> None:
+def query(
+    config: Path, form: str, store: str | None, metric: tuple[str, ...], since: str | None, until: str, **rest: Any
+) -> None:
     """Say what was.
 
     \b
-    availability  the share of time, at worst and at best, and what was lost
+    availability  the share of time, at worst and at best, what was lost, and the share of runs
     outages       when each began and ended, and why
     measures      mean times: MTTF, MTBF, MTTR, MTTD, MTTA
     reasons       why things failed, what cost most first
@@ -242,8 +250,9 @@ def query(config: Path, form: str, store: str | None, metric: tuple[str, ...], *
     from probe.store.base import StoreError
 
     loaded = _load(config, quiet=True)
+    asked = Asked(metrics=metric, since=since or "30d", until=until, dated=bool(since or until), **rest)
     try:
-        found = asyncio.run(ask(loaded, store or loaded.store, Asked(metrics=metric, **rest)))
+        found = asyncio.run(ask(loaded, store or loaded.store, asked))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     except StoreError as error:
@@ -264,7 +273,7 @@ def rules(config: Path, interval: str) -> None:
 
     from checks.core.units import parse_duration
     from probe.engine.objectives import promises
-    from probe.engine.rules import rules_file
+    from probe.engine.rules import lengthened, rules_file
 
     class Plain(yaml.SafeDumper):
         """Writes what is there twice twice: people read the file, and change it."""
@@ -280,11 +289,22 @@ def rules(config: Path, interval: str) -> None:
     if not (found := list(promises(loaded))):
         click.echo(f"{config}: no service and no check has an slo", err=True)
         sys.exit(1)
+    for line in lengthened(found, seconds):
+        click.echo(line, err=True)
     click.echo(yaml.dump(rules_file(found, seconds), Dumper=Plain, sort_keys=False, width=1000), nl=False)
 
 
 main.add_command(maintenance)
 main.add_command(exclusion)
+main.add_command(change)
+main.add_command(deploy)
+main.add_command(exec_)
+main.add_command(heartbeat)
+main.add_command(incident)
+main.add_command(silence)
+main.add_command(route)
+main.add_command(notify)
+main.add_command(oncall)
 
 
 @main.command(short_help="Print the JSON Schema of the configuration.")

@@ -17,11 +17,13 @@ from checks.core.redact import Redactor
 from checks.core.result import Result
 from checks.http import Http
 from checks.tcp import Tcp
+from probe.cli.evidence import render as render_evidence
 from probe.cli.waterfall import render, to_json
 from probe.clock import SystemClock
 from probe.config.model import Config, Planned
 from probe.engine.lag import LagMeter
 from probe.engine.runner import Runner
+from probe.web.evidence import shown
 from thresholds.base import Policy, State, Verdict
 from thresholds.policy import judge
 
@@ -32,6 +34,8 @@ _HOST_PORT = re.compile(r"(?:tcp://)?(?P<host>\[[0-9a-fA-F:.]+\]|[^/:\s]+):(?P<p
 def plan(target: str, config: Config | None) -> Planned:
     """What to run: a check of the configuration by its name, or the address as it stands. Raises ValueError."""
     if config and target in config.checks:
+        if config.checks[target].passive:
+            raise ValueError(f"{target} is a heartbeat, which reports by itself: see `probe heartbeat list`")
         return config.checks[target]
     if check := _of_address(target):
         type_ = "http" if isinstance(check, Http) else "tcp"
@@ -79,9 +83,14 @@ async def _run(planned: Planned, config: Config | None) -> Result:
         await net.close()
 
 
-def show(planned: Planned, verdict: Verdict, *, as_json: bool) -> None:
-    """Print the run, for people or for programs."""
+def show(planned: Planned, verdict: Verdict, *, as_json: bool, evidence: bool = False) -> None:
+    """Print the run, for people or for programs; with `evidence`, all that it saw where it failed."""
+    seen = verdict.result.evidence if evidence else None
     if as_json:
-        click.echo(json.dumps(to_json(verdict), indent=2))
-    else:
-        Console().print(render(planned, verdict))
+        also = {"evidence": shown(seen) if seen is not None else None} if evidence else {}
+        click.echo(json.dumps(to_json(verdict) | also, indent=2))
+        return
+    console = Console()
+    console.print(render(planned, verdict))
+    if seen is not None:
+        console.print(render_evidence(seen, verdict.result.at_ms), soft_wrap=True)  # what is copied is whole

@@ -31,6 +31,11 @@ async def find(config: Config, store: Store, asked: Asked, clock: Clock) -> Foun
     """The answer; ValueError with one line where the question makes no sense. Raises StoreError."""
     if asked.checks and asked.what in _UNLISTED:
         raise ValueError(f"--checks does not go with {asked.what}")
+    if asked.dated and asked.what == "objectives":
+        raise ValueError(
+            "objectives stand as of now, each over its own period: --since and --until do not go with them; "
+            "`probe query availability` is of any time"
+        )
     now_ms = clock.now_ms()
     # A day more: in zones east of Greenwich a calendar's span begins earlier.
     since_ms = span_of(asked.since, asked.until, now_ms, "UTC")[0] - _DAY

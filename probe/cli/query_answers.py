@@ -21,12 +21,13 @@ async def _availability(question: Question) -> Found:
     values, rows, cells = [], [], []
     for subject, window in question.subjects():
         found = question.records.availability(subject, window)
-        shaped = reckon.availability(found)
+        runs = await question.records.occurrences(question.store, subject, window)
+        shaped, counts = reckon.availability(found), reckon.runs(runs)
         spans = {"of": subject.name, **reckon.span(window)}
-        values.append({**spans, "availability": shaped})
+        values.append({**spans, "availability": shaped, "runs": counts})
         shares = {name: share for name, share in shaped.items() if name != "seconds"}
         seconds = {f"{name}_seconds": amount for name, amount in shaped["seconds"].items()}
-        rows.append({**spans, **shares, **seconds})
+        rows.append({**spans, **shares, **seconds, **{f"runs_{name}": count for name, count in counts.items()}})
         sure = found.headline is not None
         cells.append(
             {
@@ -36,10 +37,12 @@ async def _availability(question: Question) -> Found:
                 "at best": percent(found.most),
                 "known": percent(found.coverage, 2),
                 "with planned": percent(found.including_planned) if sure and found.planned else NOTHING,
+                "by runs": percent(runs.ratio),
                 **{name: spent(getattr(found, name)) for name in _SPENT},
+                "transient": str(runs.transient),
             }
         )
-    spare = ("paused", "planned", "unknown", "degraded", "with planned")
+    spare = ("paused", "planned", "unknown", "degraded", "with planned", "transient", "by runs")
     note = _SURE if any(row["headline"] is None for row in rows) else ""
     return Found(values, rows, cells, question.title("Availability"), note, spare)
 

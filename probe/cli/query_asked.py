@@ -28,6 +28,7 @@ class Asked:
     step: str = ""
     metrics: tuple[str, ...] = ("total",)
     checks: bool = False  # each check by itself: all of them, or those of the service named
+    dated: bool = False  # somebody said of which time
 
 
 def span_of(since: str, until: str, now_ms: int, zone: str) -> Span:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from checks.core.units import format_duration
 from probe.cli.replay.command import Advance, Begin, be_nice, chosen, period, progress
 from probe.cli.replay.history import Historian, Question
 from probe.cli.replay.table import stamp
@@ -20,7 +21,7 @@ from thresholds.alerts import span_of
 from thresholds.base import Policy
 from thresholds.replay import Failing
 from thresholds.spans import Span, union
-from thresholds.track import Track, Usual, usual
+from thresholds.track import Track, Usual, runs_for, usual
 from thresholds.tuning import Outcome, Trial, best, front
 
 _ALARMS = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(day|week|month)")
@@ -73,8 +74,7 @@ class Desk:
         track, outages = self._read(metric)
         normal = usual(track)
         if normal is None:
-            since = stamp(self.period[0])
-            raise TuneError(f"too few runs of {self.planned.name} have a {metric}: {len(track)} since {since} UTC")
+            raise TuneError(self._too_few(track, metric))
         trial = Trial(track, [*outages, *normal.spells], self.planned.policy)
         outcomes = self._tried(trial, normal)
         pick = best(outcomes, wanted)
@@ -85,6 +85,15 @@ class Desk:
         exact = trial.count(pick.candidate, self._replayed(pick.candidate.policy(self.planned.policy)))
         found = Found(len(track), len(outages), len(normal.spells), normal)
         return Proposal(self.planned, metric, self.period, wanted, found, now, front(outcomes), exact)
+
+    def _too_few(self, track: Track, metric: str) -> str:
+        """How many runs there are, and how many it takes."""
+        name, since, every = self.planned.name, stamp(self.period[0]), self.planned.spec.every
+        wanted = runs_for(every)
+        return (
+            f"too few good runs of {name} have a {metric}: {track.known} of {len(track)} since {since} UTC; it takes "
+            f"{wanted}, a run every {format_duration(every)} for {format_duration(wanted * every)}, most of them good"
+        )
 
     def _read(self, metric: str) -> tuple[Track, list[Span]]:
         """The runs as numbers, and the real outages."""

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from probe.cli.asking import Service
 
 _LONGEST_NAME = 200
+_DOUBTFUL_MS = 12 * 3_600_000  # from where on a time of day without its date may well be a slip
 _MISTAKES = (400, 404, 409)  # of whoever asked; the rest is the service's trouble, or a missing token
 _SPOKEN = (
     ('"even_if_none": true', "--even-if-none"),
@@ -243,7 +245,7 @@ def _times(
     begins: str | None, until: str | None, lasts: str | None, zone: str | None, *, ahead: bool
 ) -> dict[str, Any]:
     """From when to when, for the service: instants in UTC, a length as it was given."""
-    from probe.cli.instants import read, zone_of
+    from probe.cli.instants import is_clock, read, zone_of
     from probe.web.shape import instant
 
     if until and lasts:
@@ -255,7 +257,26 @@ def _times(
             near_ms = read(begins, clock, near_ms, ahead=ahead)
             times["from"] = instant(near_ms)
         if until:
-            times["to"] = instant(read(until, clock, near_ms, ahead=True, last=True))
+            until_ms = read(until, clock, near_ms, ahead=True, last=True)
+            if is_clock(until):
+                _check_length(until, (near_ms, until_ms), clock, ahead=ahead)
+            times["to"] = instant(until_ms)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     return times
+
+
+def _check_length(until: str, span: tuple[int, int], clock: tzinfo, *, ahead: bool) -> None:
+    """Ask back where the next `03:00` is half a day and more away: `--from 04:00 --until 03:00` is mostly a slip."""
+    from checks.core.units import format_duration
+    from thresholds.calendar import local
+
+    began_ms, until_ms = span
+    if until_ms - began_ms < _DOUBTFUL_MS:
+        return
+    end, length = "--until" if ahead else "--to", format_duration((until_ms - began_ms) // 60_000 * 60)
+    began, day = local(began_ms, clock), local(until_ms, clock)
+    raise click.UsageError(
+        f"from {began:%Y-%m-%d %H:%M} the next {until} is {length} later; if that is meant, write {end} "
+        f"{day:%Y-%m-%dT%H:%M}, or --for {length.replace(' ', '')}"
+    )

@@ -21,9 +21,10 @@ def announced(made: Json) -> str:
 
 
 def ended(made: Json) -> str:
+    by = f", as {_text(made['ended_by'])} said" if made["ended_by"] else ""
     if made["from"] == made["to"]:
-        return f"{made['id']} will not be: {_text(made['reason'])}"
-    return f"{made['id']} ended at {moment(made['to'])}: {_text(made['reason'])}"
+        return f"{made['id']} will not be{by}: {_text(made['reason'])}"
+    return f"{made['id']} ended at {moment(made['to'])}{by}: {_text(made['reason'])}"
 
 
 def excluded(made: Json) -> str:
@@ -33,9 +34,10 @@ def excluded(made: Json) -> str:
 
 
 def agenda(found: Json) -> str:
-    """What is on, and what comes, as a table each."""
+    """What is on, what comes, and what is over since a day, as a table each."""
     now = _table([_maintenance(one) for one in found["now"]])
     coming = _table([_maintenance(one) for one in found["next"]])
+    over = _table([(*_maintenance(one), _closed("ended", one["ended_at"], one["ended_by"])) for one in found["past"]])
     more = found["total"] - len(found["next"])
     return "\n".join(
         [
@@ -45,6 +47,7 @@ def agenda(found: Json) -> str:
             f"NEXT {found['days']} DAYS" if coming else f"none in the next {found['days']} days",
             *coming,
             *([f"and {more} more"] if more else []),
+            *(["", "ENDED WITHIN A DAY", *over] if over else []),
         ]
     )
 
@@ -61,7 +64,13 @@ def _maintenance(one: Json) -> Sequence[str]:
 
 def _exclusion(one: Json) -> Sequence[str]:
     span = (moment(one["from"]), "withdrawn") if one["withdrawn"] else _span(one)
-    return (one["id"], *span, _checks(one), _covers(one), _why(one))
+    gone = _closed("withdrawn", one["withdrawn_at"], one["withdrawn_by"])
+    return (one["id"], *span, _checks(one), _covers(one), _why(one), gone)
+
+
+def _closed(what: str, at: str | None, by: str) -> str:
+    """`ended by ben 2026-11-22 03:12:40 UTC`; "" where nobody did."""
+    return f"{what}{f' by {_text(by)}' if by else ''} {moment(at)}" if at else ""
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -51,7 +51,7 @@ async def _probe(config: Config, shard: Shard) -> None:
 
 def _plan(local: Local, config: Config, shard: Shard) -> None:
     rules = rules_of(config)
-    specs = dealt((planned.spec for planned in config.checks.values()), shard.count, by_host=rules.by_host)
+    specs = dealt((one.spec for one in config.checks.values() if not one.passive), shard.count, by_host=rules.by_host)
     if not specs[shard.index]:
         click.echo(f"probe: none of {len(config.checks)} checks is in shard {shard}", err=True)
     local.plan(specs[shard.index].values(), rules)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 
@@ -28,8 +28,15 @@ _CREDENTIALS = ("basic", "bearer", "digest", "ntlm", "oauth2", "sigv4", "proxy")
 _ROUTED = ("check", "service", "owner", "type")  # what every check has, beside its labels
 
 
-def advise(faults: Faults, settings: Settings, network: NetworkSettings, planner: Planner, alerts: Alerts) -> None:
-    """Look at the whole, as far as it could be read."""
+def advise(
+    faults: Faults,
+    settings: Settings,
+    network: NetworkSettings,
+    planner: Planner,
+    alerts: Alerts,
+    named: Collection[str] = (),
+) -> None:
+    """Look at the whole, as far as it could be read. `named` are receivers that on-call leads to."""
     _listening(faults, settings)
     grouped = Grouped(faults)
     denial = lru_cache(maxsize=4096)(lambda host: _denial(host, network))
@@ -42,7 +49,7 @@ def advise(faults: Faults, settings: Settings, network: NetworkSettings, planner
     _politeness(faults, network, planner.checks.values())
     _workers(faults, settings, len(planner.checks))
     _services(faults, planner)
-    _receivers(faults, alerts)
+    _receivers(faults, alerts, named)
     _routes(faults, alerts, planner.checks.values())
 
 
@@ -63,6 +70,8 @@ def _loopback(host: str) -> bool:
 
 def _times(grouped: Grouped, planned: Planned, origin: Origin) -> None:
     spec = planned.spec
+    if planned.passive:
+        return
     if spec.timeout > spec.every:
         text = f"longer than every, {format_duration(spec.every)}: a run that takes so long makes the next one skip"
         grouped.warn(origin.path_of("timeout"), text, spec.name)
@@ -133,6 +142,8 @@ def _politeness(faults: Faults, network: NetworkSettings, checks: Iterable[Plann
         return
     needed: dict[str, float] = defaultdict(float)
     for planned in checks:
+        if planned.passive:
+            continue
         needed[planned.spec.check.host] += 1 / planned.spec.every
     over = {host: rate for host, rate in needed.items() if rate > network.rate * 1.001}
     if over:
@@ -167,8 +178,8 @@ def _services(faults: Faults, planner: Planner) -> None:
         faults.warn((), "no checks: there is nothing to watch")
 
 
-def _receivers(faults: Faults, alerts: Alerts) -> None:
-    named = {name for _, route in alerts.routes for name in route.to}
+def _receivers(faults: Faults, alerts: Alerts, also: Collection[str]) -> None:
+    named = {*also, *(name for _, route in alerts.routes for name in route.to)}
     if faults.report.errors:
         return
     if alerts.receivers and not alerts.routes:
@@ -184,9 +195,10 @@ def _routes(faults: Faults, alerts: Alerts, checks: Iterable[Planned]) -> None:
         return
     values = _label_values(checks)
     for path, route in alerts.routes:
-        for label, value in route.match.items():
-            if value and label not in {"type", "service"} and not value.startswith(OURS):
-                _matched(faults, (*path, "match", label), values, value)
+        for label, wanted in route.match.items():
+            for value in (wanted,) if isinstance(wanted, str) else wanted:
+                if value and label not in {"type", "service", "severity"} and not value.startswith((OURS, "!", "~")):
+                    _matched(faults, (*path, "match", label), values, value)
     _reach(faults, alerts.routes)
 
 
@@ -226,4 +238,5 @@ def _reach(faults: Faults, routes: Sequence[tuple[Path, Route]]) -> None:
 
 
 def _takes_all(route: Route, *, even_if_it_goes_on: bool = False) -> bool:
-    return not route.match and route.level is Level.DEGRADED and (even_if_it_goes_on or not route.go_on)
+    everything = not route.match and route.level is Level.DEGRADED and route.when is None
+    return everything and (even_if_it_goes_on or not route.go_on)

@@ -22,7 +22,7 @@ from probe.config.sections import RetentionSection
 from probe.config.tree import Path
 from thresholds.base import BaselineThreshold, Threshold, WindowThreshold
 from thresholds.baseline import MIN_SAMPLES
-from thresholds.burn import rules_for, warnings
+from thresholds.burn import alert_rules, warnings
 from thresholds.hours import Hours
 from thresholds.profile import REACH
 from thresholds.slo import HOUR, Kind, Objective, unverifiable
@@ -151,7 +151,7 @@ def _promises(grouped: Grouped, promiser: _Promiser, objectives: tuple[Objective
 def _unkept(objective: Objective, every: float, hours: Hours | None, now_ms: int) -> tuple[str, ...]:
     """Why nobody could know whether an objective is met, and which of its alerts can never fire."""
     text = unverifiable(objective, every) or _unverifiable_in_hours(objective, every, hours, now_ms)
-    return *([text] if text else []), *warnings(objective, rules_for(objective.over.seconds, every), every)
+    return *([text] if text else []), *warnings(objective, alert_rules(objective, every), every)
 
 
 def _unverifiable_in_hours(objective: Objective, every: float, hours: Hours | None, now_ms: int) -> str:

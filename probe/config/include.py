@@ -14,7 +14,7 @@ from probe.config.tree import Series, Table, place_of
 
 MOST_FILES = 10_000
 # What order decides (routes) or what is one for the whole program stands in the main file only.
-_NAMED = ("services", "checks", "maintenance")
+_NAMED = ("services", "checks", "maintenance", "users", "rotations", "schedules", "escalations")
 _SHARED = ("include", *_NAMED, "alerts")
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from exporters.alerting.incident import Severity
 from probe.config.limits import AnyThreshold
-from probe.config.sections import Inherited
-from thresholds.base import BaselineThreshold, Policy, Threshold, WindowThreshold
+from probe.config.sections import Inherited, Severities, severities
+from thresholds.base import BaselineThreshold, Level, Policy, Threshold, WindowThreshold
 from thresholds.hours import Hours, parse_hours
 
 _RETRY_AFTER = 2.0  # s, unless it is given
@@ -32,6 +33,9 @@ class Effective:
     labels: dict[str, str]
     owner: str
     runbook: str
+    bridge: str
+    severities: Mapping[Level, Severity]
+    depends_on: tuple[str, ...]
     written: Mapping[str, int]  # which of the layers says it, by key: 0 is the nearest; absent where it is built in
 
 
@@ -56,7 +60,7 @@ def settle(layers: Sequence[Inherited]) -> Effective:
     down_after, up_after = said("down_after").down_after, said("up_after").up_after
     memory = max(down_after[1], up_after) * every + _GAP
     flap, zone, hours = said("flap").flap, said("zone").zone, said("hours").hours
-    all_ = thresholds.values()
+    all_, severity = thresholds.values(), said("severity").severity
     policy = _policy(
         tuple(one for one in all_ if isinstance(one, Threshold)),
         down_after,
@@ -77,5 +81,8 @@ def settle(layers: Sequence[Inherited]) -> Effective:
         labels=labels,
         owner=said("owner").owner,
         runbook=said("runbook").runbook or "",
+        bridge=said("bridge").bridge or "",
+        severities=severity.by_level if isinstance(severity, Severities) else severities(severity, severity),
+        depends_on=tuple(dict.fromkeys(name for layer in layers for name in layer.depends_on)),
         written=written,
     )

@@ -18,22 +18,30 @@ from checks.core.redact import Redactor, credentials
 from probe.clock import SystemClock
 from probe.config.advice import advise
 from probe.config.alerts import Alerts, read_alerts
+from probe.config.dependencies import check_dependencies
 from probe.config.doubts import doubt
 from probe.config.faults import Faults
+from probe.config.heartbeats import check_heartbeats
 from probe.config.idle import doubt_upkeep
 from probe.config.include import gather
 from probe.config.model import Config, NetworkSettings, Planned, Retention, ServicePlan
+from probe.config.oncall import KEYS, OnCall, read_oncall
+from probe.config.oncall_doubts import doubt_oncall
 from probe.config.plan import Planner
 from probe.config.problems import ConfigError, Report, told
 from probe.config.schema import document_model
 from probe.config.secrets import Secrets
 from probe.config.sections import NetworkSection, RetentionSection, Service, Settings
 from probe.config.services import plan_services
+from probe.config.sources import sources_of
+from probe.config.targets import Targets
 from probe.config.tree import Table
 from probe.config.upkeep import Upkeep, read_maintenance
+from probe.config.watching import KEYS as WATCHED
+from probe.config.watching import Watching, read_watching
 
 # Read by themselves, so that a mistake in one leaves the others to be looked at.
-_APART = ("include", "services", "checks", "maintenance", "alerts")
+_APART = ("include", "services", "checks", "maintenance", "alerts", *KEYS, *WATCHED)
 _USERS = ("username", "client_id")  # whose secret it is that stands beside them
 
 
@@ -87,14 +95,21 @@ class _Reading:
         plans = plan_services(self._faults, planner)
         zone = settings.defaults.zone if "zone" in settings.defaults.model_fields_set else None
         upkeep = read_maintenance(self._root.get("maintenance"), zone, self._faults)
-        alerts = read_alerts(self._root.get("alerts"), known, self._faults)
+        targets = Targets.of(self._root)
+        alerts = read_alerts(self._root.get("alerts"), targets, known, zone, self._faults)
+        oncall = read_oncall(self._root, targets, alerts.receivers, zone, self._faults)
+        watching = read_watching(self._root, targets, self._faults)
+        check_dependencies(self._faults, planner, plans)
+        check_heartbeats(self._faults, planner)
         network = _network(settings.network)
-        advise(self._faults, settings, network, planner, alerts)
+        advise(self._faults, settings, network, planner, alerts, {*oncall.named, *watching.named, *alerts.fallbacks})
         doubt(self._faults, planner, plans, settings.retention, self._now_ms)
         doubt_upkeep(self._faults, upkeep, planner.checks.values(), self._now_ms)
+        led = {*watching.named, *(target for _, route in alerts.routes for target in route.to)}
+        doubt_oncall(self._faults, oncall, alerts.receivers, led, zoned=zone is not None, now_ms=self._now_ms)
         if self._report.errors:
             return None
-        return self._made(settings, network, planner.checks, plans, upkeep, alerts)
+        return self._made(settings, network, planner.checks, plans, upkeep, alerts, oncall, watching)
 
     def _settings(self) -> Settings:
         own = {key: value for key, value in self._root.items() if key not in _APART}
@@ -131,9 +146,13 @@ class _Reading:
         services: Mapping[str, ServicePlan],
         upkeep: Sequence[Upkeep],
         alerts: Alerts,
+        oncall: OnCall,
+        watching: Watching,
     ) -> Config:
         host, port = settings.listen
-        hidden = {*self._secrets.values, *_hidden(alerts.receivers.values())}
+        receivers = {**alerts.receivers, **oncall.receivers}
+        hidden = {*self._secrets.values, *_hidden(receivers.values()), *oncall.hidden}
+        hidden |= {*_hidden([watching.watch]), *watching.hidden}
         for planned in checks.values():
             if isinstance(planned.spec.check, BaseModel):
                 hidden.update(_hidden_in(planned.spec.check))
@@ -151,8 +170,15 @@ class _Reading:
             maintenance=tuple(one.window for one in upkeep),
             network=network,
             retention=_retention(settings.retention),
-            receivers=alerts.receivers,
+            receivers=receivers,
+            terms=alerts.terms,
+            roster=oncall.roster,
             routes=tuple(route for _, route in alerts.routes),
+            alerting=alerts.settings,
+            self_route=watching.self_route,
+            watch=watching.watch,
+            change_targets=watching.change_targets,
+            sources=sources_of(self._path, self._root),
             url=settings.url or "",
             workers=None if settings.workers == "auto" else settings.workers,
             token=settings.token or "",
@@ -162,7 +188,7 @@ class _Reading:
 
 
 def _retention(section: RetentionSection) -> Retention:
-    return Retention(section.age, section.size, section.five_minutes, section.hours)
+    return Retention(section.age, section.size, section.five_minutes, section.hours, section.evidence)
 
 
 def _network(section: NetworkSection) -> NetworkSettings:

@@ -14,15 +14,18 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_mode
 from checks import check_types
 from checks.core.base import CheckSpec
 from checks.core.shared import slimmed, written
+from checks.heartbeat import Heartbeat
 from probe.config.expand import MOST, ExpandError, Row, Rows, Template
 from probe.config.faults import Faults
 from probe.config.files import rooted
 from probe.config.inherit import Effective, settle
 from probe.config.model import Planned
 from probe.config.objectives import promised
+from probe.config.passive import ScheduleError, awaited, rules_of
 from probe.config.problems import nearest, suggestion
 from probe.config.sections import CheckSection, Defaults, Inherited, Labels, Service
 from probe.config.tree import Path, Table, folder_of, missing, place_of
+from thresholds.base import Policy
 from thresholds.slo import Objective
 
 # Names stand in addresses, in metrics and on pages: no blank, and nothing that an address would have to escape.
@@ -164,11 +167,13 @@ class Planner:
             return
         check, common, labels = read
         effective = common.effective
-        spec = CheckSpec(name, check, effective.every, effective.timeout, effective.retries, effective.retry_after)
+        if isinstance(check, Heartbeat) and self._senseless(name, check, common, (*path, type_), note):
+            return
+        spec, policy = self._judged(name, check, common)
         labels = effective.labels | labels if labels else effective.labels
         self.checks[name] = Planned(
             spec,
-            effective.policy,
+            policy,
             type_,
             service,
             effective.owner,
@@ -177,8 +182,27 @@ class Planner:
             effective.zone,
             effective.hours,
             common.objectives,
+            effective.bridge,
+            effective.severities,
+            tuple(one for one in effective.depends_on if one != name),
         )
         self.origins[name] = Origin(path, common)
+
+    def _judged(self, name: str, check: Any, common: Common) -> tuple[CheckSpec, Policy]:
+        effective = common.effective
+        if isinstance(check, Heartbeat):
+            return awaited(name, check, effective, common.said.model_fields_set)
+        every, retries = effective.every, effective.retries
+        return CheckSpec(name, check, every, effective.timeout, retries, effective.retry_after), effective.policy
+
+    def _senseless(self, name: str, check: Heartbeat, common: Common, path: Path, note: str) -> bool:
+        """Whether a heartbeat's schedule means nothing; reported."""
+        try:
+            rules_of(name, check, common.effective.zone)
+        except ScheduleError as error:
+            self.faults.error((*path, error.key), f"{error}{note}")
+            return True
+        return False
 
     def _good(self, body: Mapping[str, Any], type_: str | None, service: str | None) -> _Read | None:
         """What a check says; None where anything is wrong with it, whatever that is."""

@@ -9,9 +9,13 @@ from pydantic import BaseModel, Field, TypeAdapter, create_model
 
 from checks.core.units import Duration, format_duration
 from probe.config.alerts import kinds_by_name, receiver_model
+from probe.config.oncall_sections import EscalationSection, RotationSection, ScheduleSection, UserSection
 from probe.config.plan import check_model, types_by_name
-from probe.config.sections import RouteSection, Section, Service, Settings
+from probe.config.routing import RoutingSection
+from probe.config.sections import Service, Settings
 from probe.config.upkeep import MaintenanceSection
+from probe.config.watch import Watch
+from probe.config.watching import CHANGES, OWN_ROUTE, WATCH, ChangesSection
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DURATION = TypeAdapter(Duration).json_schema()["pattern"]
@@ -24,13 +28,11 @@ def document_model() -> type[BaseModel]:
     check, receiver = check_model(), receiver_model()
     alerts = create_model(
         "Alerts",
-        __base__=Section,
+        __base__=RoutingSection,
         __doc__="Who is told, and of what.",
         receivers=(dict[str, receiver], Field({}, description="Receivers by name, each with one type.")),  # type: ignore[valid-type]
-        routes=(
-            list[RouteSection],
-            Field([], description="Tried in order: the first that matches, unless it continues."),
-        ),
+        fallback=(str | None, Field(None, description="The receiver that is told instead of any that is gone.")),
+        self=(list[str], OWN_ROUTE),
     )
     return create_model(
         "Configuration",
@@ -40,8 +42,8 @@ def document_model() -> type[BaseModel]:
             list[str],
             Field(
                 [],
-                description="Files, or patterns as in `checks.d/*.yml`, whose services, checks, maintenance and "
-                "receivers are added.",
+                description="Files, or patterns as in `checks.d/*.yml`, whose services, checks, maintenance, "
+                "on-call and receivers are added.",
             ),
         ),
         services=(
@@ -53,6 +55,12 @@ def document_model() -> type[BaseModel]:
             dict[str, MaintenanceSection],
             Field({}, description="Planned work by name: when it is, what it covers, and what follows from it."),
         ),
+        users=(dict[str, UserSection], Field({}, description="People who can be on call, by name.")),
+        rotations=(dict[str, RotationSection], Field({}, description="People who take turns, by name.")),
+        schedules=(dict[str, ScheduleSection], Field({}, description="Who is on call and when, by name.")),
+        escalations=(dict[str, EscalationSection], Field({}, description="Who is told next, by name.")),
+        watch=(Watch, WATCH),
+        changes=(ChangesSection, CHANGES),
         alerts=(alerts, Field(alerts(), description="Receivers of alerts, and the routes that lead to them.")),
     )
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from checks.core.units import Duration, Rate, Size
+from exporters.alerting.incident import Severity
 from probe.config.fields import (
     IN_DETAIL,
     IN_WORDS,
@@ -26,6 +29,7 @@ from probe.config.fields import (
 from probe.config.limits import Thresholds
 from probe.config.objectives import Objectives
 from probe.config.rules import Stated, UpWhen
+from thresholds.base import Level
 from thresholds.composite import Rule
 
 Label = Annotated[str, StringConstraints(max_length=200)]
@@ -63,6 +67,26 @@ class Flap(Section):
         if self.ends >= self.begins:
             raise ValueError("flapping must end at a smaller share than it begins at")
         return self
+
+
+@lru_cache
+def severities(down: str, degraded: str) -> Mapping[Level, Severity]:
+    """How much each level disturbs people; one value for all checks that say the same."""
+    return {Level.DOWN: Severity(down), Level.DEGRADED: Severity(degraded)}
+
+
+SeverityName = Annotated[Literal["page", "ticket", "log"], IN_WORDS]
+
+
+class Severities(Section):
+    """How much each level disturbs people."""
+
+    down: Literal["page", "ticket", "log"] = Field("page", description="While it is DOWN.")
+    degraded: Literal["page", "ticket", "log"] = Field("ticket", description="While it is DEGRADED.")
+
+    @property
+    def by_level(self) -> Mapping[Level, Severity]:
+        return severities(self.down, self.degraded)
 
 
 class Inherited(Section):
@@ -107,6 +131,18 @@ class Inherited(Section):
     )
     owner: Label = Field("", description="Who looks after it. Routes can match it.")
     runbook: WebAddress | None = Field(None, description="Where it is written what to do. Alerts link to it.")
+    bridge: WebAddress | None = Field(None, description="Where people meet while it is down. Alerts link to it.")
+    severity: Annotated[SeverityName | Annotated[Severities, IN_DETAIL], WORDED] = Field(
+        Severities(),
+        json_schema_extra={"default": {"down": "page", "degraded": "ticket"}},
+        description="How much it disturbs people: `page`, `ticket` or `log`, for both levels or by level: "
+        "`{down: ticket}`.",
+    )
+    depends_on: list[Word] = Field(
+        [],
+        description="Checks and services without which it cannot be up: while one of them is down, this one is not "
+        "told by itself. Added to those that are inherited.",
+    )
 
 
 class Defaults(Inherited):
@@ -154,12 +190,18 @@ class RetentionSection(Section):
         ge=2 * 86400,
         description="What an hour of results came to is deleted once it is older than this; what days came to stays.",
     )
+    evidence: Duration = Field(
+        14 * 86400.0,
+        ge=3600,
+        description="What failing runs saw is deleted once it is older than this and the last outage of its check has "
+        "been over for as long.",
+    )
     size: Size = Field(
         4 << 30,
         ge=1 << 20,
         json_schema_extra={"default": "4GiB"},
-        description="While the database is larger than this, `age`, `five_minutes` and `hours` are shortened, all in "
-        "proportion: the oldest goes.",
+        description="While the database is larger than this, `age`, `five_minutes`, `hours` and `evidence` are "
+        "shortened, all in proportion: the oldest goes.",
     )
 
 
@@ -214,15 +256,3 @@ class Settings(Section):
     )
     defaults: Defaults = Field(Defaults(), description="What checks inherit.")
     network: NetworkSection = Field(NetworkSection(), description="Where probes may go, and how politely.")
-
-
-class RouteSection(Section):
-    """Who is told. Routes are tried in order; the first match wins."""
-
-    match: dict[str, Label] = Field(
-        {},
-        description="What must be so, all of it: `level` (the least level: `degraded` takes DEGRADED and DOWN), "
-        "`check`, `service`, `owner`, `type`, or any label. Without it, everything matches.",
-    )
-    to: list[str] = Field(description="Names of receivers.", min_length=1)
-    go_on: bool = Field(False, alias="continue", description="Try the next routes, too.")

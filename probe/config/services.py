@@ -44,6 +44,9 @@ def _plan(name: str, members: Sequence[Planned], planner: Planner, faults: Fault
         owner=effective.owner,
         runbook=effective.runbook,
         labels=effective.labels,
+        bridge=effective.bridge,
+        severities=effective.severities,
+        depends_on=effective.depends_on,
         every=max((planned.spec.every for planned in members), default=0.0),
     )
 

@@ -23,7 +23,7 @@ def objection(config: Config, cores: int, limit: int | None = None) -> str:
 
     `limit` is that of open files in each process; without it the most that this machine allows.
     """
-    specs = [planned.spec for planned in config.checks.values()]
+    specs = [planned.spec for planned in config.checks.values() if not planned.passive]
     workers = workers_for(rate(specs), cores) if config.workers is None else config.workers
     limit, processes = hard_limit() if limit is None else limit, max(1, workers)
     room = processes * seats_within(limit)

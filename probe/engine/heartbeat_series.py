@@ -17,20 +17,23 @@ _OF = ("check", "service")
 class HeartbeatSeries(Collector):
     """Asks how heartbeats stand at each scrape."""
 
-    def __init__(self, heartbeats: Heartbeats) -> None:
-        self._heartbeats = heartbeats
+    def __init__(self, heartbeats: Heartbeats | None = None) -> None:
+        self.heartbeats = heartbeats
 
     def collect(self) -> Iterable[Metric]:
-        jobs = list(self._heartbeats.jobs.values())
+        known = self.heartbeats.jobs if self.heartbeats is not None else {}
+        heard = self.heartbeats.pings if self.heartbeats is not None else {}
+        spurned = self.heartbeats.refused if self.heartbeats is not None else {}
+        jobs = list(known.values())
         yield from _standing(jobs)
         pings = CounterMetricFamily("probe_heartbeat_pings", "Pings that were kept.", labels=(*_OF, "signal"))
-        for (name, signal), count in sorted(self._heartbeats.pings.items()):
-            if job := self._heartbeats.jobs.get(name):
+        for (name, signal), count in sorted(heard.items()):
+            if job := known.get(name):
                 pings.add_metric((*_labels(job), signal), count)
         yield pings
         about = "Pings that were not taken: wrong keys, too many, by the wrong method, or the store failed."
         refused = CounterMetricFamily("probe_heartbeat_refused", about, labels=("reason",))
-        for reason, count in sorted(self._heartbeats.refused.items()):
+        for reason, count in sorted(spurned.items()):
             refused.add_metric((reason,), count)
         yield refused
 

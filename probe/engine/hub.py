@@ -8,12 +8,12 @@ from struct import Struct
 
 from checks.core.redact import Redactor
 from checks.core.result import Failure, FailureKind, Result
-from exporters.base import Notice, NoticeKind
-from exporters.route import receivers
+from exporters.alerting.book import Failing
 from probe.clock import Clock
 from probe.config.model import Config, Planned
-from probe.engine.notices import OURSELVES, SELF, About, make_notice, routing_labels
-from probe.store.base import Entry
+from probe.engine.exhibits import Keeping
+from probe.engine.notices import OURSELVES, SELF, About, failing
+from probe.store.base import Act, Entry
 from thresholds.base import Event, Level, State, Transition, Verdict
 from thresholds.limits import BaselineLimit, WindowLimit, baseline_limits, window_limits
 from thresholds.past import Past
@@ -86,9 +86,10 @@ class Watch:
 
 
 class Hub:
-    """Judges results, keeps every check's state, and makes of each transition a notice with its receivers.
+    """Judges results, keeps every check's state, and hands each transition to whoever decides what follows.
 
-    `record` takes what must be stored (and, once stored, told); `export` takes what metrics show.
+    `record` takes what must be stored (and, once stored, told); `export` takes what metrics show; `dispatch` says what
+    is to be told of a transition.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Hub:
         record: Callable[[Entry], None],
         export: Callable[[Sequence[Verdict]], None],
         states: Mapping[str, State],
-        told: Mapping[str, Collection[str]],
+        dispatch: Callable[[Transition, Failing], Act | None] = lambda _transition, _failing: None,
         *,
         seen_ms: Mapping[str, int] | None = None,
         pasts: Mapping[str, Past] | None = None,
@@ -106,10 +107,11 @@ class Hub:
         self._clock = clock
         self._record = record
         self._export = export
-        self._told = {incident: tuple(names) for incident, names in told.items()}
+        self.dispatch = dispatch
         self._own = {name: state for name, state in states.items() if name.startswith(SELF)}
         self._watches: dict[str, Watch] = {}
         self._config = config
+        self._keeping = Keeping()
         self.muted: Callable[[str, int], bool] = lambda _check, _at_ms: False
         self.moved: Callable[[Transition], None] = lambda _transition: None  # hears every transition
         self.unseen: Callable[[str, Span], None] = lambda _check, _gap: None  # hears every gap
@@ -161,6 +163,9 @@ class Hub:
         watch = self._watches.get(result.check)
         if watch is None:
             return  # removed by a reload while it ran
+        evidence = result.evidence
+        if evidence is not None:
+            result = replace(result, evidence=None)  # what is kept in memory of thousands of checks has none
         gap = watch.gap(result)
         muted = self.muted(result.check, result.at_ms)
         verdict = judge(watch.planned.policy, watch.state, result, watch.past, muted=muted)
@@ -172,13 +177,12 @@ class Hub:
         if gap is not None:
             self.unseen(result.check, gap)
             entry = replace(entry, gap=gap)
+        if evidence is not None and self._keeping.worth(verdict):
+            entry = replace(entry, evidence=evidence)
         self._record(entry)
 
-    def report(self, subject: str, level: Level, reason: str, *, never: str = "", about: About = OURSELVES) -> None:
-        """Say something that no run says: `probe/<subject>` is UP, DEGRADED or DOWN. Told by the same routes.
-
-        `never` is a receiver that this must not go to: the one that it is about.
-        """
+    def report(self, subject: str, level: Level, reason: str, *, about: About = OURSELVES) -> None:
+        """Say something that no run says: `probe/<subject>` is UP, DEGRADED or DOWN. Told by the same routes."""
         name = SELF + subject
         before = self._own.get(name, State(Level.UP, confirmed=Level.UP))
         if before.level is level:
@@ -187,7 +191,7 @@ class Hub:
         failure = Failure(FailureKind.LOCAL, subject, reason) if level.bad else None
         verdict = _move(Result(name, now_ms, 0.0, failure=failure), before, level, reason)
         self._own[name] = verdict.state
-        self._record(self._entry(verdict, about, never))
+        self._record(self._entry(verdict, about))
 
     def unknown_since(self, at_ms: int, among: Iterable[Watch] | None = None) -> Sequence[str]:
         """The checks, or those among some, that have been UNKNOWN since an instant or longer, although they run."""
@@ -209,25 +213,12 @@ class Hub:
             self.moved(verdict.transition)
         self._record(self._entry(verdict, about))
 
-    def _entry(self, verdict: Verdict, about: About, never: str = "") -> Entry:
+    def _entry(self, verdict: Verdict, about: About) -> Entry:
         transition = verdict.transition
-        if transition is None or transition.event is Event.QUIET:
+        if transition is None:
             return Entry(verdict)
-        notice = make_notice(self._config, about, transition, verdict.result, self._redact)
-        if notice is None:
-            return Entry(verdict)
-        return Entry(verdict, notice, self._receivers(notice, about, never))
-
-    def _receivers(self, notice: Notice, about: About, never: str) -> tuple[str, ...]:
-        """Whom the routes name, and whoever was told of the incident before. The end goes to the latter."""
-        told = tuple(name for name in self._told.get(notice.incident, ()) if name in self._config.receivers)
-        wanted = receivers(self._config.routes, routing_labels(notice.check, about), notice.level)
-        if notice.kind is NoticeKind.RESOLVED:
-            self._told.pop(notice.incident, None)
-            return told or wanted  # those who were told may all have new names
-        names = tuple(name for name in dict.fromkeys((*told, *wanted)) if name != never)
-        self._told[notice.incident] = names
-        return names
+        transition = replace(transition, reason=self._redact(transition.reason))
+        return Entry(verdict, self.dispatch(transition, failing(about, transition, verdict.result, self._redact)))
 
 
 def _move(result: Result, before: State, level: Level, reason: str) -> Verdict:

@@ -17,7 +17,7 @@ from probe.engine.notices import About
 from probe.engine.objectives import Accountant, longest_look, promises
 from probe.engine.paces import Paces
 from probe.engine.recall import recall
-from probe.engine.records import Records
+from probe.engine.records import Records, by_alarm
 from probe.engine.upkeep import Upkeep
 from probe.store.base import Announcement, Store, StoreError
 from thresholds.base import Level
@@ -115,12 +115,13 @@ class Judgement:
         """What is known of the past from an instant on. Raises StoreError."""
         now_ms = self._clock.now_ms()
         if self.chronicle.since_ms and self.chronicle.since_ms <= since_ms:
-            return Records(config, self.lines, now_ms)
+            return Records(config, self.lines, now_ms, await by_alarm(self.store, since_ms))
         older, upkeep = Chronicle(), Upkeep(self._clock)
         await older.read(self.store, since_ms)
         upkeep.configure(config.maintenance, config.checks)
         upkeep.announce([*await self.store.announcements(since_ms), *self.upkeep.unkept()])
-        return Records(config, replace(self.lines, chronicle=older, upkeep=upkeep), now_ms)
+        lines = replace(self.lines, chronicle=older, upkeep=upkeep)
+        return Records(config, lines, now_ms, await by_alarm(self.store, since_ms))
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:

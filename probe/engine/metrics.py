@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from importlib.metadata import version
 
 from prometheus_client import (
@@ -15,16 +15,20 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from exporters.base import Trouble
+from probe.engine.heartbeat_series import HeartbeatSeries
+from probe.engine.incident_series import IncidentSeries
+from probe.engine.oncall_series import OnCallSeries
 from probe.engine.promised import Promised
 from probe.engine.series import Process, Processes, Queues, Waiting
 from probe.engine.usuals import Usuals
 from probe.engine.vitals import Vitals
+from probe.engine.watched import Watched
 
 _SLOW = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # s
 
 # Without it every counter has a second series, of its birth, that Prometheus has no use for.
 _omit_created: Callable[[], None] = disable_created_metrics
-_REASONS = ("temporary", "permanent")
 
 
 class OwnMetrics:
@@ -42,13 +46,27 @@ class OwnMetrics:
         self.processes = Processes(lambda: ())
         self.promised = Promised()
         self.usuals = Usuals()
+        self.heartbeats = HeartbeatSeries()
+        self.watched = Watched()
+        self.oncall = OnCallSeries()
+        self.incidents = IncidentSeries()
         GCCollector(registry=registry)
         self._add_build()
         self._add_store()
         self._add_alerts()
         self._add_configuration()
-        for asked in (self.process, self.processes, self.queues, self.promised, self.usuals):
-            registry.register(asked)
+        asked = (
+            self.process,
+            self.processes,
+            self.queues,
+            self.promised,
+            self.usuals,
+            self.watched,
+            self.incidents,
+            self.heartbeats,
+        )
+        for one in (*asked, self.oncall):
+            registry.register(one)
 
     def _add_build(self) -> None:
         labels = ("version", "pythonversion")
@@ -73,9 +91,21 @@ class OwnMetrics:
         )
         self.notifications_failed = Counter(
             "probe_notifications_failed_total",
-            "Attempts that a receiver did not take; temporary ones are repeated.",
+            "Attempts that a receiver did not take.",
             ("receiver", "reason"),
             registry=registry,
+        )
+        about = "Notices that a receiver will not be told: it refused them for good, or could not be reached for a day."
+        self.notifications_lost = Counter("probe_notifications_lost_total", about, ("receiver",), registry=registry)
+        about = "Waits of a receiver's notices because its channel is told no faster."
+        self.notifications_paced = Counter("probe_notifications_paced_total", about, ("receiver",), registry=registry)
+        about = "Notices told in our own words because the receiver's template broke."
+        self.template_failures = Counter("probe_template_failures_total", about, ("receiver",), registry=registry)
+        self._by_receiver = (
+            self.notifications_sent,
+            self.notifications_lost,
+            self.notifications_paced,
+            self.template_failures,
         )
 
     def _add_configuration(self) -> None:
@@ -106,20 +136,30 @@ class OwnMetrics:
         """Count for exactly these receivers, from zero: the first failure is an increase, too."""
         wanted = set(names)
         for name in self._receivers - wanted:
-            self.notifications_sent.remove(name)
-            for reason in _REASONS:
+            for counter in self._by_receiver:
+                counter.remove(name)
+            for reason in Trouble:
                 self.notifications_failed.remove(name, reason)
         for name in wanted:
-            self.notifications_sent.labels(name)
-            for reason in _REASONS:
+            for counter in self._by_receiver:
+                counter.labels(name)
+            for reason in Trouble:
                 self.notifications_failed.labels(name, reason)
         self._receivers = wanted
 
     def sent(self, receiver: str) -> None:
         self.notifications_sent.labels(receiver).inc()
 
-    def failed(self, receiver: str, permanent: bool) -> None:
-        self.notifications_failed.labels(receiver, _REASONS[permanent]).inc()
+    def failed(self, receiver: str, trouble: Trouble, final: bool) -> None:
+        self.notifications_failed.labels(receiver, trouble).inc()
+        if final:
+            self.notifications_lost.labels(receiver).inc()
+
+    def paced(self, receiver: str) -> None:
+        self.notifications_paced.labels(receiver).inc()
+
+    def garbled(self, receiver: str) -> None:
+        self.template_failures.labels(receiver).inc()
 
     def watch_processes(self, vitals: Callable[[], Sequence[Vitals]]) -> None:
         """Show every process, the service's own first: `vitals` is asked once a scrape."""
@@ -129,7 +169,13 @@ class OwnMetrics:
         """Show a queue: both functions are asked at each scrape."""
         self.queues.queues[name] = (length, dropped)
 
-    def watch_receivers(self, waiting: Callable[[], Waiting], now_ms: Callable[[], int]) -> None:
-        """Show what receivers are still owed: `waiting` is asked at each scrape."""
+    def watch_receivers(
+        self,
+        waiting: Callable[[], Waiting],
+        now_ms: Callable[[], int],
+        disabled: Callable[[], Container[str]] = frozenset,
+    ) -> None:
+        """Show what receivers are still owed, and which of them are disabled: both are asked at each scrape."""
         self.queues.waiting = waiting
         self.queues.now_ms = now_ms
+        self.queues.disabled = disabled

@@ -1,25 +1,20 @@
-"""What a transition tells people: the text-free facts of it, complete enough to be sent again after a restart. Pure."""
+"""What is known of a subject that fails, beside its transition: for incidents, and for whoever is told. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from urllib.parse import quote
 
-from checks.core.result import Result
+from checks.core.result import FailureKind, Result
 from checks.core.units import format_duration
-from exporters.base import Notice, NoticeKind
-from probe.config.model import Config, Planned
-from thresholds.base import Event, Level, Transition
+from exporters.alerting.book import Failing
+from exporters.alerting.incident import USUAL, Severity
+from probe.config.model import Planned
+from thresholds.base import Level, Transition
+from thresholds.fingerprint import fingerprint
 
 SELF = "probe/"  # checks of this name are about ourselves; no configured check may have it
-_KINDS = {
-    Event.OPENED: NoticeKind.OPENED,
-    Event.CHANGED: NoticeKind.CHANGED,
-    Event.RESOLVED: NoticeKind.RESOLVED,
-}
-_NONE = Level.UNKNOWN
 _UNTOLD = (
     "http.excerpt",
     "tls.sans",
@@ -27,6 +22,7 @@ _UNTOLD = (
     "tls.fingerprint",
     "timing",
 )  # too long or too technical for a page
+_OF_THE_WAY = frozenset({FailureKind.CONNECT, FailureKind.TIMEOUT, FailureKind.TLS})  # what an address explains
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +36,9 @@ class About:
     target: str = ""
     page: str = ""  # its path below the address of the pages
     labels: Mapping[str, str] = field(default_factory=dict)
+    bridge: str = ""
+    severities: Mapping[Level, Severity] = field(default_factory=lambda: USUAL)
+    depends_on: tuple[str, ...] = ()
 
     @classmethod
     def check(cls, planned: Planned) -> About:
@@ -51,57 +50,46 @@ class About:
             planned.spec.check.target,
             f"/checks/{quote(planned.name)}",
             planned.labels,
+            planned.bridge,
+            planned.severities,
+            planned.depends_on,
         )
 
 
 OURSELVES = About()
 
 
-def routing_labels(name: str, about: About) -> dict[str, str]:
-    """What routes match: the labels of a subject, and its name, service, owner and type."""
-    return {**about.labels, "check": name, "service": about.service, "owner": about.owner, "type": about.type}
-
-
-def make_notice(
-    config: Config,
-    about: About,
-    transition: Transition,
-    result: Result,
-    redact: Callable[[str], str],
-) -> Notice | None:
-    """The notice of a transition, or None for one that is told to nobody."""
-    kind = _KINDS.get(transition.event)
-    if kind is None:
-        return None
-    resolved = kind is NoticeKind.RESOLVED
-    return Notice(
-        id=_identity(config.instance, transition),
-        kind=kind,
-        incident=transition.incident,
-        instance=config.instance,
-        check=transition.check,
-        target=redact(about.target),
-        level=transition.after if transition.after.bad and not resolved else transition.worst,
-        since_ms=transition.incident_since_ms,
-        at_ms=transition.at_ms,
-        ended_ms=transition.since_ms if resolved else 0,
-        reason=redact(transition.reason),
+def failing(about: About, transition: Transition, result: Result, redact: Callable[[str], str]) -> Failing:
+    """What an incident is made of, without secrets."""
+    # What is said of ourselves, and of an objective, is an incident of its own, whatever else fails.
+    alone = about.type in ("self", "slo")
+    return Failing(
+        subject="" if alone else about.service,
         service=about.service,
         owner=about.owner,
         runbook=about.runbook,
-        link=f"{config.url}{about.page}" if config.url else "",
+        bridge=about.bridge,
+        target=redact(about.target),
+        type=about.type,
+        page=about.page,
         labels=about.labels,
-        evidence={name: redact(text) for name, text in _evidence(result).items()},
-        was=transition.before if kind is NoticeKind.CHANGED and transition.before is not transition.after else _NONE,
+        causes=(f"self:{transition.check}",) if alone else _causes(transition, result, about),
+        seen={name: redact(text) for name, text in _seen(result).items()},
+        severities=about.severities,
+        depends_on=about.depends_on,
     )
 
 
-def _identity(instance: str, transition: Transition) -> str:
-    text = f"{instance}\n{transition.incident}\n{transition.event}\n{transition.at_ms}"
-    return "msg_" + sha256(text.encode()).hexdigest()[:24]
+def _causes(transition: Transition, result: Result, about: About) -> tuple[str, ...]:
+    """What a failure may have in common with others: its reason, the address, what it depends on."""
+    failure = result.failure
+    found = [f"reason:{fingerprint(transition.reason)}"]
+    if failure is not None and failure.kind in _OF_THE_WAY and (address := result.facts.get("net.address")):
+        found.append(f"address:{address}")
+    return (*found, *(f"depends:{name}" for name in about.depends_on))
 
 
-def _evidence(result: Result) -> Mapping[str, str]:
+def _seen(result: Result) -> Mapping[str, str]:
     phases = {f"{name} time": format_duration(seconds) for name, seconds in result.phases.items()}
     total = {"total time": format_duration(result.duration)} if result.duration else {}
     facts = {name: str(fact)[:300] for name, fact in result.facts.items() if name not in _UNTOLD}

@@ -10,15 +10,14 @@ from probe.clock import Clock
 from probe.config.model import Config, Planned, ServicePlan
 from probe.engine.lines import Lines
 from probe.engine.notices import About
-from probe.engine.paces import Paces
+from probe.engine.paces import STEP, Paces
 from thresholds.base import Level
-from thresholds.burn import Burn, BurnRule, Severity, burning, firing, rules_for
+from thresholds.burn import LOOK, Burn, BurnRule, Severity, alert_rules, burning, firing
 from thresholds.composite import Rule
 from thresholds.hours import Hours
 from thresholds.ledger import Ledger, RunLedger, ledger_of, scope_of
 from thresholds.slo import Kind, Objective, Standing, standing
 
-_EVERY = 15.0  # s between two looks: the shortest window is five minutes
 _MOMENT = 1000  # ms that are now
 _ALERTS = {Severity.PAGE: Level.DOWN, Severity.TICKET: Level.DEGRADED}
 
@@ -89,7 +88,7 @@ class Accountant:
     async def run(self) -> None:
         while True:
             await self.look()
-            await self._clock.sleep(_EVERY)
+            await self._clock.sleep(LOOK)
 
     async def look(self) -> None:
         """Work out how every objective stands, and say which burn."""
@@ -146,7 +145,7 @@ def ledger_for(promise: Promise, lines: Lines, paces: Paces, now_ms: int) -> Led
     window = min(start, now_ms - round(longest * 1000)), max(end, now_ms)
     intervals = lines.timeline(promise.members, promise.rule, promise.hours, window)
     if objective.kind is Kind.LATENCY:
-        return RunLedger(paces.rows(promise.members, objective), scope_of(intervals), promise.every)
+        return RunLedger(paces.rows(promise.members, objective), scope_of(intervals), promise.every, STEP)
     return ledger_of(
         intervals, promise.every, degraded_counts_as=objective.degraded_counts_as, unknown=objective.unknown
     )
@@ -165,14 +164,14 @@ def promises(config: Config) -> Iterator[Promise]:
 def _of_service(service: ServicePlan, objective: Objective, everies: Sequence[float]) -> Promise:
     """Its time is as fine as its slowest check; its runs are those of all checks together."""
     every = service.every if objective.kind is Kind.AVAILABILITY else 1 / sum(1 / each for each in everies)
-    rules = tuple(rules_for(objective.over.seconds, every))
+    rules = tuple(alert_rules(objective, every))
     about = About("slo", service.name, service.owner, service.runbook, labels=service.labels)
     return Promise(service.name, objective, rules, service.members, service.rule, service.hours, every, about)
 
 
 def _of_check(check: Planned, objective: Objective) -> Promise:
     every = check.spec.every
-    rules = tuple(rules_for(objective.over.seconds, every))
+    rules = tuple(alert_rules(objective, every))
     about = replace(About.check(check), type="slo")
     return Promise(check.name, objective, rules, (check.name,), Rule(), check.hours, every, about)
 

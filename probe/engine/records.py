@@ -6,23 +6,30 @@ The same answers for the API of a running service and for `probe query`, which r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from exporters.alerting.incident import Incident
 from probe.clock import Clock
 from probe.config.model import Config
 from probe.engine.chronicle import Chronicle
 from probe.engine.lines import Lines
 from probe.engine.objectives import Account, account_of, promises
+from probe.engine.occurrences import occurrences
 from probe.engine.paces import Paces
 from probe.engine.upkeep import Upkeep
 from probe.store.base import Store
+from probe.store.casebook import Incidents
 from thresholds.availability import Availability, availability
 from thresholds.composite import Rule, told
 from thresholds.hours import Hours
 from thresholds.measures import Cause, Flow, Reliability, cumulative_flow, reasons, reliability
+from thresholds.occurrences import Occurrences
 from thresholds.outages import Outage, merge_gap, outages, unique
 from thresholds.spans import Span
 from thresholds.timeline import Condition, Edge, Interval, covered_until
+
+_FOREVER = 1 << 53
+_MOST = 20_000  # incidents that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +48,14 @@ class Subject:
 class Records:
     """Answers about a configuration's checks and services, from their transitions and gaps."""
 
-    def __init__(self, config: Config, lines: Lines, now_ms: int) -> None:
+    def __init__(
+        self, config: Config, lines: Lines, now_ms: int, incidents: Mapping[str, Incident] | None = None
+    ) -> None:
+        """`incidents` are by the outages of checks that they are made of."""
         self.config = config
         self.now_ms = now_ms
         self._lines = lines
+        self._incidents = incidents or {}
 
     @classmethod
     async def read(cls, config: Config, store: Store, clock: Clock, since_ms: int) -> Records:
@@ -54,7 +65,8 @@ class Records:
         upkeep.announce(await store.announcements(since_ms))
         await chronicle.read(store, since_ms)
         lasts = await store.last_runs()
-        return cls(config, Lines(chronicle, upkeep, lambda check: _covered(config, lasts, check)), clock.now_ms())
+        lines = Lines(chronicle, upkeep, lambda check: _covered(config, lasts, check))
+        return cls(config, lines, clock.now_ms(), await by_alarm(store, since_ms))
 
     @property
     def since_ms(self) -> int:
@@ -77,12 +89,35 @@ class Records:
     def availability(self, subject: Subject, window: Span) -> Availability:
         return availability(self.timeline(subject, window))
 
+    async def occurrences(self, store: Store, subject: Subject, window: Span) -> Occurrences:
+        """How many runs of its checks in a window were good. Raises StoreError."""
+        found = Occurrences()
+        for check in subject.members:
+            line = self._lines.timeline((check,), Rule(), subject.hours, window)
+            found += await occurrences(store, check, window, line)
+        return found
+
     def outages(self, subject: Subject, window: Span, *, at_least: Condition = Condition.DOWN) -> list[Outage]:
         """Outages that touch a window, oldest first, dated as far beyond it as is known."""
         whole = max(self.since_ms, 0), max(self.now_ms, window[1])
         line = self.timeline(subject, (min(whole[0], window[0]), whole[1]))
         found = outages(subject.name, line, self._told(subject), every=subject.every, at_least=at_least)
-        return [one for one in found if one.first_bad_ms < window[1] and (one.first_good_ms or whole[1]) > window[0]]
+        touching = (
+            one for one in found if one.first_bad_ms < window[1] and (one.first_good_ms or whole[1]) > window[0]
+        )
+        return [self._responded(one) for one in touching]
+
+    def _responded(self, outage: Outage) -> Outage:
+        """With what people did about it: when they were told, and when somebody took it."""
+        incident = self._incidents.get(outage.incident)
+        if incident is None:
+            return outage
+        return replace(
+            outage,
+            notified_ms=incident.first_told_ms,
+            acked_ms=incident.first_acked_ms,
+            started_ms=incident.started_ms,
+        )
 
     def reliability(self, subject: Subject, window: Span) -> Reliability:
         """Mean times of the failures that began in a window."""
@@ -111,6 +146,12 @@ class Records:
     def _told(self, subject: Subject) -> Sequence[Edge]:
         edges = {check: self._lines.edges(check) for check in subject.members}
         return told(edges, subject.rule) if subject.is_service else edges[subject.name]
+
+
+async def by_alarm(store: Incidents, since_ms: int) -> Mapping[str, Incident]:
+    """The incidents that were open since an instant, by the outages of their checks. Raises StoreError."""
+    filed = await store.filed(since_ms, _FOREVER, _MOST)
+    return {member.alarm: one.incident for one in filed for member in one.members}
 
 
 def _covered(config: Config, lasts: Mapping[str, int], check: str) -> int:

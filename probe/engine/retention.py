@@ -17,9 +17,12 @@ from thresholds.rollup import DAY, FIVE_MINUTES, HOUR
 log = logging.getLogger(__name__)
 
 _EVERY = 60.0  # s between two looks
+_FOREVER = 1 << 53
 _BREATH = 0.1  # s between two slices: writes go in between
 _SLICE = 2_000  # results, or buckets, deleted in one transaction
+_FEW = 200  # pieces of evidence: they are larger
 _RUNS = 0  # the step of what is not rolled up
+_EVIDENCE = -1  # and what stands for evidence among the steps
 _ABOVE = {_RUNS: FIVE_MINUTES, FIVE_MINUTES: HOUR, HOUR: DAY}  # what each is rolled up to
 
 
@@ -47,9 +50,12 @@ class Janitor:
             for step, kept in self._kept().items():
                 horizon_ms = self._clock.now_ms() - round(kept * 1000)
                 await self._clear(step, horizon_ms)
+            horizon_ms = self._clock.now_ms() - round(self.retention.evidence * 1000)
+            while await self._store.prune_evidence(horizon_ms, _FEW):
+                await self._clock.sleep(_BREATH)
         while (size := await self._store.size()) > self.retention.size:
             if not await self._shorten():
-                break  # what is left is neither results nor buckets that may go
+                break  # what is left is neither results, nor buckets that may go, nor evidence
             await self._clock.sleep(_BREATH)
         self._sized(size)
 
@@ -73,13 +79,20 @@ class Janitor:
 
         So everything is kept for the same share of its time: raw results do not go for the sake of old buckets.
         """
-        oldest, settled, now_ms = await self._store.oldest(), await self._store.settled(), self._clock.now_ms()
-        kept = self._kept()
+        oldest, settled, now_ms = await self._oldest(), await self._store.settled(), self._clock.now_ms()
+        kept = {**self._kept(), _EVIDENCE: self.retention.evidence}
         for step in sorted(oldest.keys() & kept.keys(), key=lambda step: (oldest[step] - now_ms) / kept[step]):
             if step == _RUNS:
                 deleted = await self._store.prune_oldest(_SLICE)
+            elif step == _EVIDENCE:
+                deleted = await self._store.prune_evidence(_FOREVER, _FEW, spare=False)
             else:
                 deleted = await self._store.prune_buckets(step, settled.get(_ABOVE[step], 0), _SLICE)
             if deleted:
                 return deleted
         return 0
+
+    async def _oldest(self) -> Mapping[int, int]:
+        """When the oldest of each kind began."""
+        evidence_ms = await self._store.oldest_evidence()
+        return {**await self._store.oldest(), **({} if evidence_ms is None else {_EVIDENCE: evidence_ms})}

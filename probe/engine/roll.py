@@ -34,7 +34,7 @@ _FINER = {coarser: finer for finer, coarser in _COARSER.items()}
 
 def grace_for(checks: Iterable[Planned]) -> float:
     """How long to wait, in seconds, for the runs that began in a bucket. Each attempt is a run of its own."""
-    slowest = max((planned.spec.timeout for planned in checks), default=0.0)
+    slowest = max((planned.spec.timeout for planned in checks if not planned.passive), default=0.0)
     return min(slowest + _SPARE, _GRACE)
 
 

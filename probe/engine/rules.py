@@ -9,19 +9,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from checks.core.units import format_duration
 from probe.engine.objectives import Promise
-from thresholds.burn import BurnRule, Severity
+from thresholds.burn import BurnRule, Severity, apart, fitted, shortest
 from thresholds.slo import Kind
 
 Json = dict[str, Any]
 
 
 def rules_file(promises: Iterable[Promise], interval: float) -> Json:
-    """A rules file. `interval`: seconds between two scrapes, which the rules are evaluated at as well."""
-    return {"groups": [_group(promise, interval) for promise in promises]}
+    """A rules file. `interval`: seconds between two scrapes, which the rules are evaluated at as well.
+
+    Windows in which there would be fewer than three scrapes are longer than ours: see `lengthened`.
+    """
+    return {"groups": [_group(_scraped(promise, interval), interval) for promise in promises]}
+
+
+def _scraped(promise: Promise, interval: float) -> Promise:
+    """The promise with alerts that can be judged by so few scrapes."""
+    least = shortest(promise.objective, interval)
+    return replace(promise, rules=tuple(apart([fitted(rule, promise.every, least) for rule in promise.rules])))
+
+
+def lengthened(promises: Iterable[Promise], interval: float) -> list[str]:
+    """Whose alerts look back further in Prometheus than ours do, a line each."""
+    found = []
+    for promise in promises:
+        ours, theirs = promise.rules[0], _scraped(promise, interval).rules[0]
+        if (ours.long, ours.short) != (theirs.long, theirs.short):
+            found.append(
+                f"{promise.subject}: {promise.objective}: by a scrape every {format_duration(interval)} its fastest "
+                f"alert looks back {_said(theirs)}, Probe's own {_said(ours)}"
+            )
+    return found
 
 
 def _group(promise: Promise, interval: float) -> Json:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import accumulate
 
 from checks.core.base import CheckSpec
 from checks.core.classify import classify
+from checks.core.gather import gather
 from checks.core.net import Net
 from checks.core.result import Fact, Failure, FailureKind, Result, Trace
 from checks.core.units import format_duration
 from probe.clock import Clock
 from probe.engine.deadline import Deadlines
+from probe.engine.exhibits import Making
 from probe.engine.lag import LagMeter
 from thresholds.measured import LAG
+
+log = logging.getLogger(__name__)
 
 _EXCUSE = 0.1  # so much of the timeout lost through us may be why the deadline was missed
 _MOSTLY = 0.5  # blocked for so much of it, we cannot judge anything
@@ -32,6 +37,7 @@ class Runner:
         self._clock = clock
         self._lag = lag
         self._redact = redact
+        self._making = Making()
         self._deadlines = Deadlines(clock, self._look)
 
     async def run_once(self, spec: CheckSpec, attempt: int = 1) -> Result:
@@ -53,7 +59,22 @@ class Runner:
             failure = self._presentable(failure, trace, spec.timeout)
         # Whole microseconds, as the store keeps them: history judged again is judged the same.
         phases = {name: round(seconds, 6) for name, seconds in trace.phases.items()}
-        return Result(spec.name, at_ms, round(duration, 6), phases, self._shown(trace.facts), failure, attempt)
+        result = Result(spec.name, at_ms, round(duration, 6), phases, self._shown(trace.facts), failure, attempt)
+        if failure is not None:
+            return self._with_evidence(result, failure, spec, trace)
+        if self._making.failing:
+            self._making.failing.pop(spec.name, None)
+        return result
+
+    def _with_evidence(self, result: Result, failure: Failure, spec: CheckSpec, trace: Trace) -> Result:
+        if not self._making.wanted(spec.name, failure, result.at_ms):
+            return result
+        try:
+            evidence = gather(spec.check, trace, failure, self._redact, spec.timeout)
+        except Exception:  # whatever a target sent that we did not think of: the result counts all the same
+            log.exception("%s: no evidence of this failing run; that is a bug", spec.name)
+            return result
+        return replace(result, evidence=evidence)
 
     async def _run(self, spec: CheckSpec, trace: Trace) -> None:
         """Raises what the check raises, and TimeoutError at its deadline."""

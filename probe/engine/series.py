@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from prometheus_client import ProcessCollector
@@ -123,6 +123,7 @@ class Queues(Collector):
     def __init__(self) -> None:
         self.queues: dict[str, tuple[Callable[[], int], Callable[[], int]]] = {}
         self.waiting: Callable[[], Waiting] = dict
+        self.disabled: Callable[[], Container[str]] = frozenset
         self.now_ms: Callable[[], int] = int
 
     def collect(self) -> Iterable[Metric]:
@@ -144,12 +145,13 @@ class Queues(Collector):
         pending = GaugeMetricFamily(
             "probe_notifications_pending", "Notices that a receiver has not taken yet.", labels=("receiver",)
         )
-        waiting = self.waiting()
-        for receiver, (count, _) in waiting.items():
+        about = "Age of the notice that a receiver has waited for longest; 0 when it waits for none."
+        oldest = GaugeMetricFamily("probe_notification_oldest_pending_seconds", about, labels=("receiver",))
+        about = "1 while a receiver is disabled because it takes nothing any more."
+        shut = GaugeMetricFamily("probe_receiver_disabled", about, labels=("receiver",))
+        disabled, now_ms = self.disabled(), self.now_ms()
+        for receiver, (count, oldest_ms) in self.waiting().items():
             pending.add_metric((receiver,), count)
-        yield pending
-        oldest_ms = min((at_ms for _, at_ms in waiting.values() if at_ms), default=0)
-        age = max(0, self.now_ms() - oldest_ms) / 1000 if oldest_ms else 0.0
-        yield GaugeMetricFamily(
-            "probe_notification_oldest_pending_seconds", "Age of the notice that waits longest; 0 when none does.", age
-        )
+            oldest.add_metric((receiver,), max(0, now_ms - oldest_ms) / 1000 if oldest_ms else 0.0)
+            shut.add_metric((receiver,), float(receiver in disabled))
+        yield from (pending, oldest, shut)

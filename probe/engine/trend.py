@@ -15,9 +15,9 @@ from probe.store.tallies import tally_of
 from thresholds.rollup import DAY, FIVE_MINUTES, HOUR, STEPS, TOTAL, Stats, Tally, begin, regroup, stats
 from thresholds.spans import Span, clip, union
 
-_RUNS = 0  # the step of what is not rolled up
-_COARSER = dict(pairwise((_RUNS, *STEPS)))
-_FINER = {coarser: finer for finer, coarser in _COARSER.items()}
+RUNS = 0  # the step of what is not rolled up
+_COARSER = dict(pairwise((RUNS, *STEPS)))
+FINER = {coarser: finer for finer, coarser in _COARSER.items()}
 _LADDER = (60, FIVE_MINUTES, 900, HOUR, 21_600, DAY, 7 * DAY)  # s
 _POINTS = 400  # that a series has at most where its step is left to us
 _FOREVER = 1 << 53
@@ -69,7 +69,7 @@ async def trend(
     step = step or step_for(window)
     tier = tier_of(step)
     span = begin(window[0], step), begin(window[1] - 1, step) + step * 1000
-    archive = _Archive(store, check, metrics, await _unsettled(store, check))
+    archive = Archive(store, check, metrics, await unsettled(store, check))
     tallies = await archive.series(tier, step, span) if window[0] < window[1] else {}
     points = []
     whole = Tally()
@@ -98,7 +98,7 @@ def _point(at_ms: int, step: int, tally: Tally) -> Point:
     return Point(at_ms, step, tally.up, tally.degraded, tally.down, tally.unknown, tally.kinds, latencies)
 
 
-async def _unsettled(store: Store, check: str) -> Mapping[int, list[Span]]:
+async def unsettled(store: Store, check: str) -> Mapping[int, list[Span]]:
     """The time, by step, whose buckets of a check are not made, or wait to be made again."""
     rolled, late = await store.rolled(), await store.late_buckets(check)
     spans: dict[int, list[Span]] = {}
@@ -109,8 +109,8 @@ async def _unsettled(store: Store, check: str) -> Mapping[int, list[Span]]:
     return spans
 
 
-class _Archive:
-    """What is kept of one check, by step."""
+class Archive:
+    """What is kept of one check, by step; without `metrics` no latency is looked at."""
 
     def __init__(
         self, store: Store, check: str, metrics: Collection[str] | None, unsettled: Mapping[int, list[Span]]
@@ -136,7 +136,7 @@ class _Archive:
             coarser = _COARSER[tier]
             before = begin(span[0], coarser), begin(cut_ms - 1, coarser) + coarser * 1000
             found = await self.series(coarser, coarser, before)
-        fine = await self._tallies(tier, step, (cut_ms, span[1])) if cut_ms < span[1] else {}
+        fine = await self.tallies(tier, step, (cut_ms, span[1])) if cut_ms < span[1] else {}
         return {**found, **{(at_ms, step): tally for at_ms, tally in fine.items()}}
 
     async def _reaches(self, tier: int, span: Span) -> int:
@@ -151,19 +151,19 @@ class _Archive:
         if first_ms is None or first_ms >= span[1]:
             return span[1]
         start_ms = begin(first_ms, coarser)
-        if not await self._holds(tier, coarser, start_ms):
+        if not await self.holds(tier, coarser, start_ms):
             start_ms += coarser * 1000
         return max(span[0], min(start_ms, span[1]))
 
-    async def _holds(self, tier: int, coarser: int, at_ms: int) -> bool:
+    async def holds(self, tier: int, coarser: int, at_ms: int) -> bool:
         """Whether a tier has all of one coarser bucket, and not only what is left of it."""
         kept = await self._store.buckets(self._check, coarser, at_ms, at_ms + 1)
-        finer = await self._tallies(tier, coarser, (at_ms, at_ms + coarser * 1000))
+        finer = await self.tallies(tier, coarser, (at_ms, at_ms + coarser * 1000))
         return not kept or (at_ms in finer and finer[at_ms].runs >= tally_of(kept[0], ()).runs)
 
-    async def _tallies(self, tier: int, step: int, span: Span) -> dict[int, Tally]:
+    async def tallies(self, tier: int, step: int, span: Span) -> dict[int, Tally]:
         """Tallies of a step, made of what is kept of one tier."""
-        if tier == _RUNS:
+        if tier == RUNS:
             return await self._of_runs(step, span)
         kept = await self._buckets(tier, span)
         return kept if step == tier else regroup(kept, step)
@@ -174,7 +174,7 @@ class _Archive:
             found[bucket.at_ms] = tally_of(bucket, self._metrics)
             await self.breathe(len(found[bucket.at_ms].sketches))
         for part in clip(self._unsettled[tier], span):
-            for at_ms, tally in (await self._tallies(_FINER[tier], tier, part)).items():
+            for at_ms, tally in (await self.tallies(FINER[tier], tier, part)).items():
                 if at_ms not in found or tally.runs >= found[at_ms].runs:  # fewer: what it is made of is partly gone
                     found[at_ms] = tally
         return found

@@ -7,8 +7,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from checks.core.evidence import Evidence
 from checks.core.result import Result
+from exporters.alerting.case import Case
+from exporters.alerting.incident import Happening, Incident, Member
 from exporters.base import Notice
+from probe.store.beats import Beats
+from probe.store.casebook import Incidents
+from probe.store.deliveries import Delivery
+from probe.store.exhibits import Exhibits
+from probe.store.marked import Marked
 from thresholds.base import Level, State, Transition, Verdict
 from thresholds.spans import Span
 
@@ -18,8 +26,22 @@ class StoreError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """What was decided about incidents: how they stand, what happened to them, and who is told.
+
+    All of it is written in one transaction; writing it twice changes nothing.
+    """
+
+    incidents: tuple[Incident, ...] = ()
+    members: tuple[tuple[str, Member], ...] = ()  # by incident
+    happenings: tuple[Happening, ...] = ()
+    cases: tuple[Case, ...] = ()
+    notices: tuple[tuple[Notice, tuple[str, ...]], ...] = ()  # with the receivers of each
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """A verdict on its way to the store, with the notice that its transition makes and the receivers to tell.
+    """A verdict on its way to the store, with what was decided because of it.
 
     `verdict.result` is stored, `verdict.state` becomes the check's state, `verdict.transition` is kept for good, and
     every receiver gets a delivery row: all in the transaction of the batch. Appending
@@ -27,30 +49,9 @@ class Entry:
     """
 
     verdict: Verdict
-    notice: Notice | None = None
-    receivers: tuple[str, ...] = ()
+    act: Act | None = None
     gap: Span | None = None  # before this run there was none for so long, although there should have been
-
-
-class Outcome(StrEnum):
-    """What became of a delivery."""
-
-    PENDING = "pending"
-    DELIVERED = "delivered"
-    FAILED = "failed"  # the receiver refused it for good
-    MERGED = "merged"  # told as part of a later notice: the outage was over before it could be told
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One notice for one receiver."""
-
-    notice: Notice
-    receiver: str
-    outcome: Outcome = Outcome.PENDING
-    attempts: int = 0
-    error: str = ""
-    at_ms: int = 0  # Unix ms of the last attempt; 0 before the first
+    evidence: Evidence | None = None  # of a failing run, where it is worth keeping
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,8 @@ class Kind(StrEnum):
     PLANNED = "planned"  # by the configuration: written down when it begins, with the end that it is to have
     MAINTENANCE = "maintenance"
     EXCLUSION = "exclusion"  # time that does not count, decided afterwards
+    SILENCE = "silence"  # nobody is told
+    OVERRIDE = "override"  # somebody else is on call: `labels` say in which schedule, and who for whom
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ class Announcement:
     counted: bool = False  # whether it counts against SLOs all the same
     reason: str = ""
     author: str = ""
+    closed_ms: int = 0  # Unix ms when somebody ended or withdrew it; 0: nobody did, it ended by itself or goes on
+    closed_by: str = ""  # who did; "" where they did not say
 
 
 class Rollups(Protocol):
@@ -173,11 +178,11 @@ class Rollups(Protocol):
         """Delete at most `limit` buckets of a step that are older; how many went."""
 
 
-class Store(Rollups, Protocol):
+class Store(Rollups, Marked, Exhibits, Beats, Incidents, Protocol):
     """Every method may raise StoreError. Instants are Unix ms; windows are half-open."""
 
-    async def append(self, entries: Sequence[Entry]) -> None:
-        """Results, states, transitions and deliveries in one transaction; all of it or nothing; idempotent."""
+    async def append(self, entries: Sequence[Entry | Act]) -> None:
+        """Results, states, transitions, incidents and deliveries in one transaction; all or nothing; idempotent."""
 
     async def states(self) -> Mapping[str, State]:
         """The last state of every check, also of those that are no longer configured."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from probe.store import rows
-from probe.store.base import Entry
+from probe.store.act import ActRows
+from probe.store.base import Act, Entry
 from probe.store.rows import Row
 from probe.store.shapes import Mould
 from probe.store.statements import SQL
@@ -46,6 +47,14 @@ class Batch:
         self._notices: list[Row] = []
         self._deliveries: list[Row] = []
         self._after: dict[Known, State] = {}
+        self._acts = ActRows()
+
+    def act(self, act: Act) -> None:
+        """Take what was decided about incidents."""
+        self._acts.add(act)
+        for notice, receivers in act.notices:
+            self._notices.append(rows.notice_row(notice))
+            self._deliveries += [(notice.id, to_text(receiver)) for receiver in receivers]
 
     def add(self, entry: Entry, check: Known, mould: Mould) -> None:
         verdict = entry.verdict
@@ -59,9 +68,8 @@ class Batch:
             self._gaps.append((check.id, *entry.gap))
         if verdict.transition is not None:
             self._transitions.append(rows.transition_row(verdict.transition))
-        if entry.notice is not None:
-            self._notices.append(rows.notice_row(entry.notice))
-            self._deliveries += [(entry.notice.id, to_text(receiver)) for receiver in entry.receivers]
+        if entry.act is not None:
+            self.act(entry.act)
 
     def changes(self) -> list[Change]:
         tables: Sequence[tuple[str, Sequence[Row]]] = (
@@ -72,6 +80,7 @@ class Batch:
             ("add_transition", self._transitions),
             ("add_notice", self._notices),
             ("owe_delivery", self._deliveries),
+            *self._acts.changes(),
         )
         return [(SQL[name], changed) for name, changed in tables if changed]
 

@@ -12,7 +12,8 @@ import msgspec
 
 from checks.core.result import Failure, FailureKind, Result
 from exporters.base import Notice
-from probe.store.base import Announcement, Bucket, Delivery, Kept, Outcome
+from probe.store.base import Announcement, Bucket, Kept
+from probe.store.deliveries import Delivery, Outcome
 from probe.store.shapes import MICRO, Mould, Shape
 from probe.store.texts import to_json, to_text
 from thresholds.base import Event, Level, State, Transition, Verdict
@@ -102,13 +103,25 @@ def transition_row(transition: Transition) -> Row:
         to_text(transition.incident),
         transition.incident_since_ms,
         to_text(transition.reason),
+        None if transition.runs is None else int(transition.runs),
+        transition.runs_since_ms,
     )
 
 
 def transition(row: Sequence[Any]) -> Transition:
-    check, at_ms, since_ms, before, after, event, incident, incident_since_ms, reason = row
+    check, at_ms, since_ms, before, after, event, incident, incident_since_ms, reason, runs, runs_since_ms = row
     return Transition(
-        check, at_ms, since_ms, Level(before), Level(after), Event(event), incident, incident_since_ms, reason
+        check,
+        at_ms,
+        since_ms,
+        Level(before),
+        Level(after),
+        Event(event),
+        incident,
+        incident_since_ms,
+        reason,
+        runs=None if runs is None else Level(runs),
+        runs_since_ms=runs_since_ms,
     )
 
 
@@ -125,12 +138,13 @@ def delivery_row(delivery: Delivery) -> Row:
         to_text(delivery.error),
         delivery.at_ms,
         to_json(delivery.notice),
+        to_text(delivery.reference),
     )
 
 
 def delivery(row: Sequence[Any]) -> Delivery:
-    body, receiver, outcome, attempts, error, at_ms = row
-    return Delivery(_notices.decode(body), receiver, Outcome(outcome), attempts, error, at_ms)
+    body, receiver, outcome, attempts, error, at_ms, reference = row
+    return Delivery(_notices.decode(body), receiver, Outcome(outcome), attempts, error, at_ms, reference)
 
 
 def bucket_row(check_id: int, bucket: Bucket) -> Row:

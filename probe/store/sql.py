@@ -6,9 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from probe.store import rows
-from probe.store.base import Announcement, Delivery, Entry, Kept, Outcome
+from probe.store.base import Act, Announcement, Entry, Kept
 from probe.store.batch import Batch, Change, Known, Run
+from probe.store.changes import SqlChanges
+from probe.store.deliveries import Delivery, Outcome
 from probe.store.driver import Driver, legible
+from probe.store.evidence import SqlEvidence, evidence_changes
+from probe.store.feeds import SqlFeeds
+from probe.store.heartbeats import SqlHeartbeats
+from probe.store.incidents import SqlIncidents
+from probe.store.receivers import SqlReceivers
 from probe.store.rollups import SqlRollups
 from probe.store.rows import Row
 from probe.store.shapes import Mould, Splitter
@@ -23,7 +30,7 @@ _PAGE = 500  # runs read at a time
 _DAY = 86_400_000  # ms
 
 
-class SqlStore(SqlRollups):
+class SqlStore(SqlRollups, SqlIncidents, SqlChanges, SqlReceivers, SqlEvidence, SqlHeartbeats, SqlFeeds):
     """probe.store.base.Store over a driver."""
 
     def __init__(self, driver: Driver) -> None:
@@ -31,7 +38,7 @@ class SqlStore(SqlRollups):
         self._splitter = Splitter()
         self._known: dict[str, Known] = {}  # by check
 
-    async def append(self, entries: Sequence[Entry]) -> None:
+    async def append(self, entries: Sequence[Entry | Act]) -> None:
         if not entries:
             return
         async with self._changing:
@@ -41,16 +48,20 @@ class SqlStore(SqlRollups):
                 self._forget()  # the file may come back as another one, without what we took for stored
                 raise
 
-    async def _append(self, entries: Sequence[Entry]) -> None:
-        runs, strangers = await self._split(entries)
+    async def _append(self, entries: Sequence[Entry | Act]) -> None:
+        runs, strangers = await self._split([entry for entry in entries if isinstance(entry, Entry)])
         if strangers:
             await self._introduce(strangers)
         batch = Batch(await self._sealed_until())
-        for index, (entry, check, mould) in enumerate(runs, start=1):
-            batch.add(entry, check, mould)
+        remaining = iter(runs)
+        for index, entry in enumerate(entries, start=1):  # in order: of an incident the last word counts
+            if isinstance(entry, Act):
+                batch.act(entry)
+            else:
+                batch.add(*next(remaining))
             if index % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-        await self._driver.write(batch.changes())
+        await self._driver.write([*batch.changes(), *await evidence_changes(runs)])
         batch.written()
 
     async def _split(self, entries: Sequence[Entry]) -> tuple[list[Run], list[Run]]:

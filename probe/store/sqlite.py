@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from probe.store.base import Store, StoreError
+from probe.store.base import StoreError
 from probe.store.batch import Change
 from probe.store.faults import explain, full, passing
 from probe.store.lock import take
@@ -53,7 +53,7 @@ FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()
 """
 
 
-async def open_store(url: str) -> Store:
+async def open_store(url: str) -> SqlStore:
     """The store at `sqlite:/path/to/probe.db`, brought to the schema of this version. Close it on every path."""
     driver = SqliteDriver(file_of(url))
     await driver.open()

@@ -27,6 +27,8 @@ class Occasion:
     began_ms: int
     until_ms: int  # 0: no end is in sight
     announced: bool = False  # by people, while the service runs; the configuration's otherwise
+    closed_ms: int = 0  # Unix ms when somebody ended it; 0: nobody did
+    closed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,17 @@ class Agenda:
         windows, end_ms = self._control.maintenance(), now_ms + days * DAY_MS
         found = await asyncio.to_thread(occasions, windows, (now_ms, end_ms)) if windows else []
         return _sorted(one for one in (*found, *self._announced()) if now_ms < one.began_ms < end_ms)
+
+    def past(self) -> list[Occasion]:
+        """What people announced that ended, or was ended, within a day; by when it did."""
+        now_ms = self._clock.now_ms()
+        said = [one for one in self._control.announced() if one.kind is Kind.MAINTENANCE and one.ended_ms]
+        over = [(one.closed_ms or one.ended_ms, one) for one in said if one.ended_ms <= now_ms or not lasting(one)]
+        return [
+            occasion_of(one)
+            for at_ms, one in sorted(over, key=lambda pair: (pair[0], pair[1].id))
+            if now_ms - DAY_MS < at_ms <= now_ms
+        ]
 
     async def marks(self) -> Marks:
         """What marks the checks that are under maintenance now."""
@@ -136,4 +149,12 @@ def lasting(announcement: Announcement) -> bool:
 
 
 def occasion_of(announcement: Announcement) -> Occasion:
-    return Occasion(window_of(announcement), announcement.began_ms, announcement.ended_ms, announced=True)
+    said = announcement
+    return Occasion(
+        window_of(said),
+        said.began_ms,
+        said.ended_ms,
+        announced=True,
+        closed_ms=said.closed_ms,
+        closed_by=said.closed_by,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Iterable
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -20,13 +21,19 @@ LONGEST = 366 * 86400.0  # s
 _MOST = 1000  # that are not over at once
 _ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"  # none is mistaken for another, read out on the phone
 _LENGTH = 8
-_WAYS = {Kind.MAINTENANCE: "maintenance/{}/end", Kind.EXCLUSION: "exclusions/{}/withdraw"}
+_WAYS = {
+    Kind.MAINTENANCE: "maintenance/{}/end",
+    Kind.EXCLUSION: "exclusions/{}/withdraw",
+    Kind.SILENCE: "silences/{}/end",
+    Kind.OVERRIDE: "overrides/{}/end",
+}
+_LETTERS = {Kind.MAINTENANCE: "m", Kind.EXCLUSION: "x", Kind.SILENCE: "s", Kind.OVERRIDE: "o"}
 
 
 def new_id(kind: Kind) -> str:
-    """`m-4hq7wz2k`; `x-...` for time that does not count."""
+    """`m-4hq7wz2k`; `x-...` for time that does not count, `s-...` for a silence, `o-...` for an override."""
     letters = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
-    return f"{'m' if kind is Kind.MAINTENANCE else 'x'}-{letters}"
+    return f"{_LETTERS[kind]}-{letters}"
 
 
 def span_of(body: Body, default_ms: int | None) -> Span:
@@ -59,6 +66,11 @@ def announcement(site: Site, body: Body, kind: Kind, span: Span) -> Announcement
     author = body.author(required="who decided it" if kind is Kind.EXCLUSION else "")
     reason, author = site.redact(reason), site.redact(author)
     return Announcement(new_id(kind), kind, *span, checks, services, labels, reason=reason, author=author)
+
+
+def closed(said: Announcement, at_ms: int, by: str) -> Announcement:
+    """It ends at an instant, or as it begins where that is to come, because somebody says so."""
+    return replace(said, ended_ms=max(at_ms, said.began_ms), closed_ms=at_ms, closed_by=by)
 
 
 async def keep(site: Site, what: str, said: Announcement, by: str) -> None:

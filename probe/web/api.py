@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 
@@ -11,6 +11,7 @@ from probe.web.agenda import Marks
 from probe.web.answer import json_answer
 from probe.web.base import CheckView
 from probe.web.history import FOREVER, Window
+from probe.web.incident_shape import numbers
 from probe.web.order import Filter, counts
 from probe.web.query import only, parse_filter, parse_instant, parse_number
 from probe.web.site import SITE, Site, Turn
@@ -31,6 +32,7 @@ async def checks(request: web.Request) -> web.Response:
     found = await select(site, wanted, marks)
     found.sort(key=lambda view: view.planned.name)
     page = found[offset : offset + limit]
+    known = numbers(site.control.response.open())
     value = {
         "instance": site.instance,
         "at": shape.instant(site.clock.now_ms()),
@@ -38,9 +40,13 @@ async def checks(request: web.Request) -> web.Response:
         "offset": offset,
         "limit": limit,
         "counts": {shape.word(level): count for level, count in counts(found).items()},
-        "checks": await shaped(site, (shape.check(view, marks.of(view.planned)) for view in page)),
+        "checks": await shaped(site, (_shaped(view, marks, known) for view in page)),
     }
     return await json_answer(request, value)
+
+
+def _shaped(view: CheckView, marks: Marks, known: Mapping[str, int]) -> shape.Json:
+    return shape.check(view, marks.of(view.planned), known.get(view.planned.name, 0))
 
 
 async def check(request: web.Request) -> web.Response:
@@ -53,7 +59,8 @@ async def check(request: web.Request) -> web.Response:
     until_ms = parse_instant(query, "until", FOREVER, now_ms)
     view = named(request)
     under = (await site.agenda.marks()).of(view.planned)
-    value = shape.redacted(shape.detail(view, now_ms, under), site.redact)
+    number = numbers(site.control.response.open()).get(view.planned.name, 0)
+    value = shape.redacted(shape.detail(view, now_ms, under, number), site.redact)
     past = await history.read(site.store, view.planned.name, Window(since_ms, until_ms, limit))
     if past.problem:
         value |= {"results": None, "transitions": None, "error": site.redact(past.problem)}

@@ -8,15 +8,36 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from probe.clock import Clock, SystemClock
 from probe.store.base import Store
-from probe.web import api, exclusions, maintenance, operate, page, pages, past
+from probe.web import (
+    act,
+    api,
+    changes,
+    exclusions,
+    heartbeats,
+    incident_pages,
+    incidents,
+    maintenance,
+    oncall,
+    oncall_pages,
+    operate,
+    overrides,
+    page,
+    pages,
+    past,
+    receivers,
+    silences,
+)
 from probe.web.agenda import Agenda
 from probe.web.answer import harden
-from probe.web.auth import guard
+from probe.web.auth import ACT, guard
 from probe.web.base import Board, Control
 from probe.web.errors import errors
+from probe.web.evidence import listing as evidence
+from probe.web.jobs import Jobs
 from probe.web.site import SITE, Site
 from probe.web.vitals import vitals
 
@@ -34,6 +55,7 @@ def make_app(
     token: Callable[[], str],
     redact: Callable[[str], str],
     clock: Clock | None = None,
+    jobs: Jobs | None = None,
 ) -> web.Application:
     """All endpoints over a running service. `token` and `redact` are asked at each request."""
     app = web.Application(middlewares=[errors, guard], client_max_size=_LARGEST_BODY)
@@ -45,6 +67,8 @@ def make_app(
         [
             web.get("/", pages.index),
             web.get("/checks/{name:.+}", pages.check),
+            web.get("/incidents", incident_pages.index),
+            web.get("/incidents/{number}", incident_pages.detail),
             web.get("/static/{name}", page.static),
             web.get("/metrics", operate.metrics),
             web.get("/-/healthy", operate.healthy),
@@ -53,6 +77,7 @@ def make_app(
             web.get("/api/v1/checks", api.checks),
             web.get("/api/v1/checks/{name:.+}", api.check),
             web.get("/api/v1/vitals", vitals),
+            web.get("/api/v1/evidence", evidence),
             web.get("/api/v1/availability", past.availability),
             web.get("/api/v1/outages", past.outages),
             web.get("/api/v1/objectives", past.objectives),
@@ -60,12 +85,32 @@ def make_app(
             web.get("/api/v1/maintenance", maintenance.listing),
             web.post("/api/v1/maintenance", maintenance.start),
             web.post("/api/v1/maintenance/{id}/end", maintenance.end),
+            web.get("/api/v1/changes", changes.listing),
+            web.post("/api/v1/changes", changes.start),
+            web.post("/api/v1/changes/{id}/end", changes.end),
+            *(_answered(*one) for one in incidents.ROUTES),
+            *(_answered(*one) for one in receivers.ROUTES),
+            web.get("/oncall", oncall_pages.index),
+            *oncall.ROUTES,
+            *overrides.ROUTES,
+            web.get("/api/v1/silences", silences.listing),
+            web.post("/api/v1/silences", silences.start),
+            web.post("/api/v1/silences/{id}/end", silences.end),
+            web.get("/act/{link}", act.ask),
+            web.post("/act/{link}", act.do, name=ACT),
             web.get("/api/v1/exclusions", exclusions.listing),
             web.post("/api/v1/exclusions", exclusions.add),
             web.post("/api/v1/exclusions/{id}/withdraw", exclusions.withdraw),
         ]
     )
+    if jobs is not None:
+        heartbeats.attach(app, jobs)
     return app
+
+
+def _answered(method: str, path: str, handler: Handler) -> web.RouteDef:
+    """What is read answers HEAD, too."""
+    return web.get(path, handler) if method == "GET" else web.post(path, handler)
 
 
 class ListenError(OSError):
@@ -94,7 +139,12 @@ class Serving:
 async def serve(app: web.Application, host: str, port: int) -> Serving:
     """The application, listening. Raises ListenError."""
     runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN, keepalive_timeout=_IDLE
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=_SHUTDOWN,
+        keepalive_timeout=_IDLE,
+        auto_decompress=False,  # nobody has a reason to pack a request, and unpacking a small one may take seconds
     )
     await runner.setup()
     try:

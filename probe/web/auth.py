@@ -19,6 +19,10 @@ from probe.web.site import SITE
 log = logging.getLogger(__name__)
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+PING = "ping"  # the route of heartbeats: the key in the address is the proof
+ACT = "act"  # of links in messages: their signature is
+_PROVEN = frozenset({PING, ACT})
+OWN_PROOF = ("/act/", "/ping/")  # what proves itself: a signature, or a key, in the address
 _BODY_WITHIN = 5.0  # s for a body that nothing reads
 # A proxy on this machine makes everybody a neighbour: with one, a token is the only proof.
 _FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
@@ -27,7 +31,7 @@ _FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let a request through that reads, or that may change something."""
-    if request.method not in SAFE:
+    if request.method not in SAFE and request.match_info.route.name not in _PROVEN:
         token = request.app[SITE].token()
         if token:
             _require_token(request, token)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
+from exporters.alerting.change import Change, Ended
+from exporters.alerting.explain import Explanation
+from exporters.alerting.incident import Incident
+from exporters.alerting.links import Link
+from exporters.oncall.override import Override
+from exporters.oncall.roster import Roster
 from probe.config.model import Planned
 from probe.store.base import Announcement
+from probe.store.casebook import Filed
 from thresholds.availability import Availability
 from thresholds.base import Level, State, Verdict
 from thresholds.limits import BaselineLimit, WindowLimit
 from thresholds.maintenance import Window
 from thresholds.measures import Cause, Flow, Reliability
+from thresholds.occurrences import Occurrences
 from thresholds.outages import Outage
 from thresholds.spans import Span
 from thresholds.timeline import Condition, Interval
@@ -65,14 +73,89 @@ class Records(Protocol):
 
     def timeline(self, subject: Any, window: Span) -> list[Interval]: ...
     def availability(self, subject: Any, window: Span) -> Availability: ...
+    async def occurrences(self, store: Any, subject: Any, window: Span) -> Occurrences: ...
     def outages(self, subject: Any, window: Span, *, at_least: Condition = ...) -> list[Outage]: ...
     def reliability(self, subject: Any, window: Span) -> Reliability: ...
     def reasons(self, subject: Any, window: Span) -> list[Cause]: ...
     def flow(self, subject: Any, days: Sequence[Span]) -> list[Flow]: ...
 
 
+class Changes(Protocol):
+    """Changes and deploys that people told of."""
+
+    def known(self) -> Sequence[Change]:
+        """Those in progress, and those of the last days; by their beginning."""
+
+    def lasting(self) -> Sequence[Change]:
+        """Those in progress."""
+
+    async def begin(self, change: Change) -> Change:
+        """Keep one, or what is said anew of one in progress; as it is kept. Raises StoreError."""
+
+    async def end(self, wanted: str, outcome: Ended) -> Change | None:
+        """End one; None where there never was one of this id. Raises StoreError."""
+
+
+class Response(Protocol):
+    """Incidents, and what people do about them."""
+
+    def open(self) -> Sequence[Filed]:
+        """Those that are open, oldest first."""
+
+    async def incidents(self, since_ms: int, limit: int) -> Sequence[Filed]:
+        """Those that were open since an instant, oldest first. Raises StoreError."""
+
+    async def find(self, number: int) -> Filed | None:
+        """The incident of a number. Raises StoreError."""
+
+    async def dossier(self, number: int) -> Any:
+        """All that is known of an incident; None where there is none. Raises StoreError."""
+
+    async def do(self, number: int, deed: Any) -> Incident | None:
+        """Do something about an incident; None where there is none. Raises DeedError and StoreError."""
+
+    def link(self, text: str) -> Link:
+        """What a link in a message is for. Raises LinkError."""
+
+    async def used(self, link: Link) -> bool:
+        """Whether a link was used before. Raises StoreError."""
+
+    async def follow(self, text: str) -> tuple[Link, Incident]:
+        """Do what a link is for, once. Raises LinkError, DeedError and StoreError."""
+
+    def explain(self, check: str, level: Level, at_ms: int) -> Explanation | None:
+        """Who would hear of a check's failure; None where there is no such check."""
+
+
+class OnDuty(Protocol):
+    """Who is on call."""
+
+    @property
+    def roster(self) -> Roster: ...
+    @property
+    def overrides(self) -> Callable[[], Sequence[Override]]:
+        """What people have said, beside those of the configuration."""
+
+    @property
+    def feeds(self) -> Mapping[str, str]:
+        """The last good text of each calendar, by its key."""
+
+    @property
+    def receivers(self) -> Callable[[], Collection[str]]:
+        """The names of those who can be told."""
+
+
 class Control(Protocol):
     """What the endpoints may ask of the service."""
+
+    @property
+    def duty(self) -> OnDuty: ...
+
+    @property
+    def response(self) -> Response: ...
+
+    @property
+    def changes(self) -> Changes: ...
 
     def unready(self) -> str:
         """Why the service is not ready; "" when it is."""

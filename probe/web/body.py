@@ -53,6 +53,9 @@ class Body:
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
 
+    def has(self, key: str) -> bool:
+        return self._values.get(key) is not None
+
     def text(self, key: str, *, required: str = "", limit: int = _TEXT) -> str:
         """One line. `required` is an example for whoever left it out."""
         value = self._values.get(key)

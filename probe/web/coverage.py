@@ -30,13 +30,14 @@ async def covered(site: Site, window: Window) -> list[str]:
 async def check_covered(site: Site, window: Window) -> None:
     """BodyError where a name is mistyped: nobody must believe that a check is covered that is not."""
     views = list(site.board.views())
-    _check_names("checks", window.checks, {view.planned.name for view in views})
-    _check_names("services", window.services, {view.planned.service for view in views if view.planned.service})
+    check_names("checks", window.checks, {view.planned.name for view in views})
+    check_names("services", window.services, {view.planned.service for view in views if view.planned.service})
     if not await covered(site, window):
         raise BodyError(f"no check matches all of that; {_REMEDY}")
 
 
-def _check_names(key: str, patterns: Iterable[str], names: Collection[str]) -> None:
+def check_names(key: str, patterns: Iterable[str], names: Collection[str]) -> None:
+    """BodyError where a pattern matches none of the names."""
     for pattern in patterns:
         if pattern in names or any(fnmatchcase(name, pattern) for name in names):
             continue

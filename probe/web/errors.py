@@ -29,7 +29,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await answer(request, error.status, _line(error), kept)
     except Exception:
         # A bug in one page must neither end the connection without a word nor show what is inside.
-        log.exception("%s %s failed", request.method, request.rel_url.raw_path)
+        log.exception("%s %s failed", request.method, _shown(request))
         return await answer(request, 500, "Probe failed to answer this; its log says why")
 
 
@@ -41,9 +41,15 @@ async def answer(
     line = request.app[SITE].redact(line)
     if path.startswith("/api/"):
         return await json_answer(request, {"error": line}, status=status, headers=headers)
-    if path.startswith("/-/") or path == "/metrics":
+    if path.startswith(("/-/", "/ping")) or path == "/metrics":
         return web.Response(status=status, text=f"{line}\n", headers=headers)
     return await page.error(request, status, line, headers)
+
+
+def _shown(request: web.Request) -> str:
+    """The path; that of a ping holds a key, and perhaps one that was right until yesterday."""
+    path = request.rel_url.raw_path
+    return "/ping/..." if path.startswith("/ping") else path
 
 
 def _line(error: web.HTTPException) -> str:

@@ -10,7 +10,7 @@ from probe.store.announced import window_of
 from probe.store.base import Announcement, Kind, StoreError
 from probe.web import body, shape
 from probe.web.agenda import DAY_MS, lasting
-from probe.web.announcing import LONGEST, announcement, check_room, find, keep, span_of
+from probe.web.announcing import LONGEST, announcement, check_room, closed, find, keep, span_of
 from probe.web.answer import json_answer
 from probe.web.body import BodyError
 from probe.web.coverage import check_covered, covered, covers, patterns
@@ -69,7 +69,7 @@ async def withdraw(request: web.Request) -> web.Response:
     by = site.redact((await body.read(request, ("author",), optional=True)).author())
     said = await find(site, request.match_info["id"], Kind.EXCLUSION)
     if lasting(said):
-        said = replace(said, ended_ms=said.began_ms)
+        said = replace(closed(said, site.clock.now_ms(), by), ended_ms=said.began_ms)
         await keep(site, "is withdrawn", said, by)
     return await json_answer(request, await _shown(site, said))
 
@@ -86,6 +86,8 @@ async def _shown(site: Site, said: Announcement) -> shape.Json:
         "covers": covers(await covered(site, window)),
         "reason": said.reason,
         "author": said.author,
+        "withdrawn_at": shape.instant(said.closed_ms),
+        "withdrawn_by": said.closed_by,
     }
     redacted: shape.Json = shape.redacted(value, site.redact)
     return redacted

@@ -10,7 +10,7 @@ from aiohttp import web
 from probe.store.base import Announcement, Kind
 from probe.web import body, shape
 from probe.web.agenda import DAY_MS, Occasion, lasting, occasion_of
-from probe.web.announcing import LONGEST, announcement, check_room, find, keep, span_of
+from probe.web.announcing import LONGEST, announcement, check_room, closed, find, keep, span_of
 from probe.web.answer import json_answer
 from probe.web.body import Body, BodyError
 from probe.web.coverage import check_covered, covered, covers, patterns
@@ -26,7 +26,7 @@ _KEYS = ("checks", "services", "labels", "mode", "slo", "reason", "author", "fro
 
 
 async def listing(request: web.Request) -> web.Response:
-    """What is on now, and what begins in the next days, by its beginning."""
+    """What is on now, what begins in the next days, and what people announced that ended within a day."""
     site, query = request.app[SITE], request.query
     only(query, ("days", "limit"))
     days = parse_number(query, "days", _DAYS, 1, _MOST_DAYS)
@@ -39,6 +39,7 @@ async def listing(request: web.Request) -> web.Response:
         "total": len(coming),
         "now": await _shown(site, now),
         "next": await _shown(site, coming[:limit]),
+        "past": await _shown(site, site.agenda.past()[-_MOST:]),
     }
     return await json_answer(request, value)
 
@@ -77,7 +78,7 @@ async def end(request: web.Request) -> web.Response:
     said = await find(site, wanted, Kind.MAINTENANCE)
     now_ms = site.clock.now_ms()
     if not said.ended_ms or (said.ended_ms > now_ms and lasting(said)):
-        said = replace(said, ended_ms=max(now_ms, said.began_ms))
+        said = closed(said, now_ms, by)
         await keep(site, "is ended", said, by)
     return await json_answer(request, (await _shown(site, [occasion_of(said)]))[0])
 
@@ -117,4 +118,6 @@ def _shape(occasion: Occasion, names: list[str]) -> shape.Json:
         "slo": "excluded" if window.excluded else "counted",
         "reason": window.reason,
         "author": window.by,
+        "ended_at": shape.instant(occasion.closed_ms),
+        "ended_by": occasion.closed_by,
     }

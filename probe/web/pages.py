@@ -11,17 +11,18 @@ from aiohttp import web
 from markupsafe import Markup
 
 from checks.core.units import format_duration
-from probe.web import facts, history, limits, page, spark
+from probe.web import day, evidence, facts, history, limits, page, spark
 from probe.web.agenda import Marks, Occasion
 from probe.web.api import named, select
 from probe.web.bars import Bar, bars
 from probe.web.base import CheckView
 from probe.web.history import FOREVER, Window
+from probe.web.incident_shape import numbers
 from probe.web.order import WORST_FIRST, counts, unseen, urgency
 from probe.web.query import parse_filter, parse_number
 from probe.web.site import SITE
 from probe.web.when import When, rest, when
-from thresholds.base import Level, Verdict
+from thresholds.base import Level, Transition, Verdict
 
 ROWS = 200  # on one page: some 300 kB, and no more than anybody reads
 _SERVICES = 500  # that the filter offers
@@ -62,6 +63,7 @@ async def index(request: web.Request) -> web.Response:
     tally = counts(every)
     values = {
         "now": when(now_ms, now_ms),
+        "incidents": len(site.control.response.open()),
         "tally": [
             (level.name, count, _search(asked | {"level": level.name.lower()})) for level, count in tally.items()
         ],
@@ -135,21 +137,29 @@ async def check(request: web.Request) -> web.Response:
         "api": f"/api/v1{href(planned.name)}",
         "since": when(state.since_ms, now_ms),
         "incident": when(state.incident_since_ms, now_ms) if state.incident else None,
+        "number": numbers(site.control.response.open()).get(planned.name, 0),
         "every": format_duration(planned.spec.every),
         "timeout": format_duration(planned.spec.timeout),
         "spark": spark.svg(view.history),
         "last": _last(view.last, now_ms),
         "limits": limits.lines(view, now_ms),
+        "day": await day.of(site, planned),
+        "evidence": await evidence.latest(site, planned.name, now_ms),
         "problem": past.problem,
         "results": [
             (when(kept.result.at_ms, now_ms), kept, format_duration(kept.result.duration))
             for kept in reversed(past.results)
         ],
         "transitions": [
-            (when(change.since_ms, now_ms), change) for change in reversed(past.transitions[-_TRANSITIONS:])
+            (when(_holds_from(change), now_ms), change) for change in reversed(past.transitions[-_TRANSITIONS:])
         ],
     }
     return await page.render(request, "check.html", values)
+
+
+def _holds_from(change: Transition) -> int:
+    """Unix ms from which on what a transition says holds: of one that leaves the level, what its runs say."""
+    return change.runs_since_ms or change.since_ms if change.before is change.after else change.since_ms
 
 
 def _whose(under: Occasion) -> str:

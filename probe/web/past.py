@@ -32,7 +32,11 @@ async def availability(request: web.Request) -> web.Response:
     """How much of its time something was available, with the timeline that says so where it is asked for."""
     only(request.query, (*_WINDOW, "timeline"))
     records, subject, window = await _asked(request)
-    value = _head(subject, window) | {"availability": reckon.availability(records.availability(subject, window))}
+    runs = await _in_time(records.occurrences(request.app[SITE].store, subject, window))
+    value = _head(subject, window) | {
+        "availability": reckon.availability(records.availability(subject, window)),
+        "runs": reckon.runs(runs),
+    }
     if request.query.get("timeline") == "true":
         value["timeline"] = reckon.timeline(records.timeline(subject, window)[-_MOST:])
     return await json_answer(request, redacted(value, request.app[SITE].redact))

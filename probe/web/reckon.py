@@ -12,6 +12,7 @@ from probe.web.shape import instant
 from thresholds.availability import Availability
 from thresholds.burn import Burn
 from thresholds.measures import Cause, Flow, Measure, Reliability
+from thresholds.occurrences import Occurrences
 from thresholds.outages import Outage
 from thresholds.rollup import Stats
 from thresholds.slo import Standing
@@ -57,6 +58,17 @@ def availability(found: Availability) -> Json:
         "most": found.most,
         "including_planned": found.including_planned,
         "seconds": {name: round(getattr(found, name), 3) for name in names},
+    }
+
+
+def runs(found: Occurrences) -> Json:
+    """The share of runs that were good, beside that of time; and the bad ones that confirmed nothing."""
+    return {
+        "ratio": found.ratio,
+        "counted": found.counted,
+        "good": found.good,
+        "bad": found.bad,
+        "transient": found.transient,
     }
 
 

@@ -24,8 +24,8 @@ def instant(at_ms: int) -> str | None:
     return f"{datetime.fromtimestamp(at_ms // 1000, UTC).isoformat()[:19]}.{at_ms % 1000:03d}Z"
 
 
-def check(view: CheckView, under: Occasion | None = None) -> Json:
-    """One check as it stands, as a list shows it; `under` which maintenance."""
+def check(view: CheckView, under: Occasion | None = None, number: int = 0) -> Json:
+    """One check as it stands, as a list shows it; `under` which maintenance, `number` of its open incident."""
     planned, state = view.planned, view.state
     return {
         "name": planned.name,
@@ -38,17 +38,17 @@ def check(view: CheckView, under: Occasion | None = None) -> Json:
         "level": word(state.level),
         "since": instant(state.since_ms),
         "reason": state.reason,
-        "incident": incident(state),
+        "incident": incident(state, number),
         "maintenance": None if under is None else maintenance(under),
         "last": None if view.last is None else summary(view.last),
     }
 
 
-def detail(view: CheckView, now_ms: int, under: Occasion | None = None) -> Json:
+def detail(view: CheckView, now_ms: int, under: Occasion | None = None, number: int = 0) -> Json:
     """One check as it stands, with everything that is known of its last run, and its limits on many."""
     spec = view.planned.spec
     last = None if view.last is None else run(view.last.result, view.last.level, view.last.reason)
-    return check(view, under) | {
+    return check(view, under, number) | {
         "every": spec.every,
         "timeout": spec.timeout,
         "last": last,
@@ -90,10 +90,10 @@ def maintenance(occasion: Occasion) -> Json:
     return {"id": window.name, "mode": window.mode.value, "until": until, "reason": window.reason}
 
 
-def incident(state: State) -> Json | None:
+def incident(state: State, number: int) -> Json | None:
     if not state.incident:
         return None
-    return {"id": state.incident, "since": instant(state.incident_since_ms)}
+    return {"id": state.incident, "number": number or None, "since": instant(state.incident_since_ms)}
 
 
 def summary(verdict: Verdict) -> Json:
@@ -138,6 +138,7 @@ def transition(change: Transition) -> Json:
         "event": change.event.value,
         "incident": change.incident or None,
         "reason": change.reason,
+        "runs": word(change.after if change.runs is None else change.runs),
     }
 
 

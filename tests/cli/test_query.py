@@ -61,7 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def lived(place: Path) -> None:
     conf, clock = load(place / "probe.yml"), FakeClock(NOON)
     entries: list[Entry] = []
-    hub = Hub(conf, clock, entries.append, lambda _: None, {}, {})
+    hub = Hub(conf, clock, entries.append, lambda _: None, {})
     failure = Failure(FailureKind.EXPECTATION, "", EVIL)
     for minute in range(120):
         for name in conf.checks:
@@ -79,6 +79,7 @@ def typed(folder: Path, *words: str, width: int = 80) -> Ran:
 
 
 def asked(folder: Path, *words: str, since: tuple[str, ...] = SINCE, width: int = 80) -> str:
+    since = () if words[0] == "objectives" else since  # they stand as of now
     ran = typed(folder, "query", *words, *since, width=width)
     assert (ran.exit_code, ran.stderr) == (0, ""), ran.output
     return ran.stdout
@@ -165,10 +166,21 @@ def test_a_figure_that_rests_on_too_little_is_not_printed(folder: Path) -> None:
     assert float(shop["ratio"]) == float(shop["headline"]) == pytest.approx(105 / 120)
     assert lone["headline"] == ""
     assert float(lone["coverage"]) == pytest.approx(100.5 / 120)
-    printed = asked(folder, "availability")
-    assert re.search(r"^shop .*Berlin +87\.5000% +87\.5000% +87\.5000% +100% +15m", printed, re.MULTILINE)
-    assert re.search(r"^lone/dns +UTC +- +79\.5833% +95\.8333% +83\.75% +5m +19m 30s", printed, re.MULTILINE)
+    printed = asked(folder, "availability", width=100)
+    assert re.search(r"^shop .*Berlin +87\.5000% +87\.5000% +87\.5000% +100% +93\.7500% +15m", printed, re.MULTILINE)
+    lone_dns = r"^lone/dns +UTC +- +79\.5833% +95\.8333% +83\.75% +95\.0000% +5m +19m 30s"
+    assert re.search(lone_dns, printed, re.MULTILINE)
     assert "With less than 95 %" in printed
+
+
+def test_the_share_of_runs_stands_beside_that_of_time(folder: Path) -> None:
+    """Of two checks of a service, one failed for fifteen of 120 minutes: an eighth of the time, a sixteenth of runs."""
+    shop, lone = rows(folder, "availability")
+    assert (shop["runs_counted"], shop["runs_bad"], shop["runs_transient"]) == ("240", "15", "0")
+    assert float(shop["runs_ratio"]) == pytest.approx(225 / 240)
+    assert (lone["runs_counted"], lone["runs_bad"]) == ("100", "5")  # nobody looked for twenty minutes
+    (value, _) = json.loads(asked(folder, "availability", "--format", "json"))
+    assert value["runs"] == {"ratio": 0.9375, "counted": 240, "good": 225, "bad": 15, "transient": 0}
 
 
 async def test_an_objective_that_rests_on_too_little_has_no_figure(folder: Path) -> None:
@@ -247,8 +259,7 @@ NOTHING_THERE = "no run of shop/home has nope; runs of shop/home have total, con
         (("series", "shop/home", "--step", "7m"), "a step of 420 s does not divide"),
         (("series", "shop/home", "--checks"), "--checks does not go with series"),
         (("availability", "nope"), "there is no service and no check nope"),
-        (("objectives", "nope"), "there is no service and no check nope"),
-        (("objectives", "lone/dns"), "lone/dns has no slo"),
+        (("objectives", "shop"), "each over its own period: --since and --until do not go with them"),
         (
             ("availability", "--since", "soon"),
             "one of day, week, month, quarter, year, last-day, last-week, last-month",
@@ -265,6 +276,21 @@ def test_what_makes_no_sense_is_said_and_is_exit_code_2(folder: Path, words: tup
     assert (ran.exit_code, ran.stdout) == (2, "")
     assert said in " ".join(ran.stderr.split())
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("objectives", "nope"), "there is no service and no check nope"),
+        (("objectives", "lone/dns"), "lone/dns has no slo"),
+        (("objectives", "--since", "30d"), "objectives stand as of now"),  # though nothing else is usual
+        (("objectives", "--until", "1h"), "`probe query availability` is of any time"),
+    ],
+)
+def test_objectives_are_of_now_and_of_whoever_has_some(folder: Path, words: tuple[str, ...], said: str) -> None:
+    ran = typed(folder, "query", *words)
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert said in " ".join(ran.stderr.split())
 
 
 def test_a_time_without_runs_has_no_unknown_metric(folder: Path) -> None:

@@ -112,6 +112,41 @@ def test_a_raised_limit_loses_the_alert_that_it_is_meant_to_lose(folder: Path) -
     assert (found["totals"]["stays"], found["totals"]["vanishes"], found["totals"]["new"]) == (2, 1, 0)
 
 
+def test_alerts_that_become_one_add_up_all_the_same(folder: Path) -> None:
+    """A recovery that takes fifty good runs makes one alert of three: thirty lie between them."""
+    config = (folder / "old.yml").read_text(encoding="utf-8")
+    (folder / "merged.yml").write_text(config.replace("flap: off", "flap: off, up_after: 50"), encoding="utf-8")
+    ran = replayed(folder, "--json", "--html", str(folder / "report.html"), config="merged.yml")
+    totals = json.loads(ran.stdout)["totals"]
+    assert (totals["today"]["alerts"], totals["stays"], totals["vanishes"]) == (3, 3, 0)
+    assert (totals["would_be"]["alerts"], totals["kept"], totals["new"]) == (1, 1, 0)
+    assert "3 stay as 1, 0 vanish, 0 new" in (folder / "report.html").read_text(encoding="utf-8")
+    printed = replayed(folder, config="merged.yml").stdout
+    assert re.search(r"^stay +3 +1$", printed, flags=re.MULTILINE)
+
+
+def test_the_page_says_to_the_second_when_an_alert_was(folder: Path) -> None:
+    replayed(folder, "--html", str(folder / "report.html"))
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert '<td class="time">2026-03-02 13:01:00</td>' in text
+    assert "would be: 2026-03-02 13:34:01 UTC" in text
+    assert "<details>" not in text
+
+
+async def test_a_long_table_of_the_page_is_folded(folder: Path) -> None:
+    store = await open_store(f"sqlite:{folder}/probe.db")
+    await lived(store, folder, "other/idle", "gggff" * 60 + "ggg")
+    await store.close()
+    replayed(folder, "--html", str(folder / "report.html"), config="old.yml")
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    seen = Tags()
+    seen.feed(text)
+    assert seen.tags.count("details") == 1
+    assert "<details><summary>60 alerts</summary>" in text
+    folded = text[text.index("<details>") : text.index("</details>")]
+    assert folded.count("<tr>") == 61
+
+
 def test_a_start_in_the_middle_of_an_incident_is_no_artefact(folder: Path) -> None:
     ran = typed(
         "replay", "-c", str(folder / "old.yml"), "--since", "2026-03-02T13:45", "--until", "2026-03-02T14:00", "--json"
@@ -300,7 +335,14 @@ def test_tune_proposes_what_finds_the_slow_time_and_the_outage(folder: Path) -> 
         (("shop/*",), 2, "names 2 checks; thresholds are proposed for one"),
         (("shop/home", "--alarms", "often"), 2, "'often' is no rate of alarms; write it as in 1/week"),
         (("shop/home", "--metric", "tls.days_left"), 2, "'tls.days_left' is no latency"),
-        (("shop/home", "--metric", "dns"), 1, "too few runs of shop/home have a dns: 10"),
+        (
+            ("shop/home", "--metric", "dns"),
+            1,
+            (
+                "too few good runs of shop/home have a dns: 0 of 10 since 2026-03-02 12:00 UTC; it takes 25, a run "
+                "every 1m for 25m, most of them good"
+            ),
+        ),
         (("other/idle",), 1, "no runs of other/idle are stored since"),
     ],
 )

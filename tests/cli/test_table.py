@@ -37,7 +37,7 @@ class Figures:
 
 def board(clock: FakeClock, *names: str) -> Hub:
     plans = {name: planned(name, f"https://{name.replace('/', '.')}.example/") for name in names}
-    return Hub(Config(Path("x"), "t", "127.0.0.1", 0, "", plans), clock, lambda _: None, lambda _: None, {}, {})
+    return Hub(Config(Path("x"), "t", "127.0.0.1", 0, "", plans), clock, lambda _: None, lambda _: None, {})
 
 
 def run(hub: Hub, clock: FakeClock, name: str, failure: Failure | None = None, duration: float = 0.1) -> None:

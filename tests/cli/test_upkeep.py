@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -64,11 +65,15 @@ async def test_maintenance_is_started_listed_and_ended(clock: FakeClock, tmp_pat
         assert "2 checks  shop/*  monthly patches (ana)" in listed
         assert "none in the next 7 days" in listed
         clock.step_wall(60_000)
-        ended = await probe("maintenance", "end", made.id, "--url", url)
+        ended = await probe("maintenance", "end", made.id, "--by", "ben", "--url", url)
         assert ended.startswith(f"{made.id} ended at ")
+        assert ended.endswith(" UTC, as ben said: monthly patches\n")
         assert ended == await probe("maintenance", "end", made.id, "--url", url)
         assert not stand.judgement.upkeep.muted("shop/home", clock.now_ms())
-        assert "no maintenance now" in await probe("maintenance", "list", "--url", url)
+        listed = await probe("maintenance", "list", "--url", url)
+        assert "no maintenance now" in listed
+        assert "\nENDED WITHIN A DAY\n" in listed
+        assert re.search(r"monthly patches \(ana\)  ended by ben \d{4}-\d\d-\d\d [\d:]+ UTC$", listed, re.MULTILINE)
 
 
 async def test_all_that_is_said_arrives(clock: FakeClock, tmp_path: Path):
@@ -106,8 +111,10 @@ async def test_an_exclusion_is_added_listed_and_withdrawn(clock: FakeClock, tmp_
         listed = await probe("exclusion", "list", "--url", url)
         assert f"{made.id}  " in listed
         assert "1 check  shop/home  uplink, INC-42 (ana)" in listed
-        assert "its time counts" in await probe("exclusion", "withdraw", made.id, "--url", url)
-        assert "withdrawn" in await probe("exclusion", "list", "--url", url)
+        assert "its time counts" in await probe("exclusion", "withdraw", made.id, "--by", "ben", "--url", url)
+        assert re.search(
+            r"withdrawn by ben \d{4}-.* UTC$", await probe("exclusion", "list", "--url", url), re.MULTILINE
+        )
 
 
 async def test_the_token_comes_from_the_configuration_or_a_file(clock: FakeClock, tmp_path: Path, monkeypatch):
@@ -157,6 +164,39 @@ async def test_what_is_wrong_is_said_in_a_line_with_code_2(clock: FakeClock, tmp
         assert line in " ".join(said.split())
         assert stand.judgement.upkeep.announced() == []
         assert stand.service.reloads == 0
+
+
+@pytest.mark.parametrize(
+    ("times", "line"),
+    [
+        (
+            ("--from", "04:00", "--until", "03:00"),
+            "the next 03:00 is 23h later; if that is meant, write --until 2",
+        ),
+        (("--from", "04:00", "--until", "16:00"), "the next 16:00 is 12h later"),
+        (("--from", "04:30", "--until", "17:15"), "T17:15, or --for 12h45m"),
+        (("--from", "04:00", "--until", "15:59"), ""),
+        (("--from", "22:00", "--until", "06:00"), ""),
+        (("--from", "2031-04-05T04:00Z", "--until", "2031-04-06T03:00Z"), ""),  # a date is meant
+        (("--from", "04:00", "--for", "23h"), ""),
+    ],
+)
+async def test_a_time_of_day_that_is_half_a_day_away_is_asked_back(
+    clock: FakeClock, tmp_path: Path, times: tuple[str, ...], line: str
+):
+    clock.step_wall(parse_instant("2031-04-01T00:00Z", "UTC") - clock.now_ms() if "2031" in times[1] else 0)
+    async with serving(clock, tmp_path) as (stand, url):
+        said = await probe(*START, "*", *times, *WHY, "--zone", "UTC", "--url", url, code=2 if line else 0)
+        assert line in " ".join(said.split())
+        assert len(stand.judgement.upkeep.announced()) == (not line)
+
+
+async def test_an_exclusion_of_nearly_a_day_is_asked_back(clock: FakeClock, tmp_path: Path):
+    async with serving(clock, tmp_path) as (stand, url):
+        times = ("--from", "04:00", "--to", "03:00", "--zone", "UTC")
+        said = await probe("exclusion", "add", "*", *times, *WHY, "--url", url, code=2)
+        assert "the next 03:00 is 23h later; if that is meant, write --to 2" in " ".join(said.split())
+        assert stand.judgement.upkeep.announced() == []
 
 
 async def test_a_pattern_that_matches_nothing_yet_is_taken_on_demand(clock: FakeClock, tmp_path: Path):
@@ -238,10 +278,13 @@ def test_what_a_service_says_cannot_steer_a_terminal():
         "id": "m-1", "source": "announced", "mode": "pause", "slo": "counted", "from": "2026-11-22T02:00:00.000Z",
         "to": "2026-11-23T04:00:05.000Z", "checks": ["a", "b"], "services": ["s"], "labels": {"k": "v"},
         "covers": {"count": 1, "checks": ["a"]}, "reason": "x\x1b[2J\ny", "author": "",
+        "ended_at": None, "ended_by": "",
     }  # fmt: skip
-    text = agenda({"now": [entry], "next": [entry], "days": 7, "total": 9})
+    gone = entry | {"ended_at": "2026-11-22T03:00:00.000Z", "ended_by": "e\x1b[2J"}
+    text = agenda({"now": [entry], "next": [entry], "past": [gone], "days": 7, "total": 9})
     row = (
         "m-1  pause  2026-11-22 02:00 UTC  until 2026-11-23 04:00:05 UTC  1 check  a b service s k=v  counted  x [2J y"
     )
-    assert text.splitlines() == ["NOW", row, "", "NEXT 7 DAYS", row, "and 8 more"]
+    past = f"{row}  ended by e [2J 2026-11-22 03:00 UTC"
+    assert text.splitlines() == ["NOW", row, "", "NEXT 7 DAYS", row, "and 8 more", "", "ENDED WITHIN A DAY", past]
     assert "\x1b" not in announced(entry)

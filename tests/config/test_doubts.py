@@ -128,6 +128,17 @@ def test_what_is_not_kept_cannot_be_looked_back_on(desk, kept, limits, warning):
             ["over: after a restart it counts no more than retention.five"],
         ),
         ("30s", "{latency: 99% under 1s, over: 90d}", []),
+        (
+            "10s",
+            "{availability: 95%, over: 1h}",
+            ["95% available over 1h: its fastest alert would look back 21 s, and Probe looks every 15 s: it looks"],
+        ),
+        (
+            "30s",
+            "{latency: 99% under 1s, over: 1d}",
+            ["99% of total under 1 s over 1d: its fastest alert would look back 8m 34s, and runs are counted by 5m"],
+        ),
+        ("30s", "{latency: 99% under 1s, over: 3d}", []),
     ],
 )
 @pytest.mark.parametrize("owner", ["services.s", "checks.a"])

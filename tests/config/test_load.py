@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 
 from checks.core.policy import DEFAULT_DENY
-from exporters.route import Route, receivers
+from exporters.route import Route, chosen
 from thresholds.base import Level, Threshold
 
 CHECK = "checks: {a: {tcp: {host: a.example, port: 1}}}\n"
@@ -190,12 +190,13 @@ def test_routes_are_what_they_say(desk):
         {CHECK}"""
     )
     assert config.routes == (
-        Route(("oncall",), {"tier": "1"}, Level.DOWN, go_on=True),
-        Route(("chat",), {"check": "a"}, Level.DEGRADED),
-        Route(("oncall",), {"service": "probe", "type": "self"}, Level.DEGRADED),
-        Route(("chat", "oncall"), {}, Level.DEGRADED),
+        Route(("oncall",), {"tier": "1"}, Level.DOWN, go_on=True, name="route 1"),
+        Route(("chat",), {"check": "a"}, Level.DEGRADED, name="route 2"),
+        Route(("oncall",), {"service": "probe", "type": "self"}, Level.DEGRADED, name="route 3"),
+        Route(("chat", "oncall"), {}, Level.DEGRADED, name="route 4"),
     )
-    assert receivers(config.routes, {"tier": "1", "check": "a"}, Level.DOWN) == ("oncall", "chat")
+    taken = chosen(config.routes, {"tier": "1", "check": "a"}, Level.DOWN, 0)
+    assert [name for route in taken for name in route.to] == ["oncall", "chat"]
     assert set(config.receivers) == {"chat", "oncall"}
 
 

@@ -29,7 +29,7 @@ alerts:
   receivers:
     chat: {slak: {webhook: https://chat.example}}
   routes:
-    - {match: {level: dwon}, to: [caht], repeat: 4h}
+    - {match: {level: dwon}, to: [caht], repaet: 4h}
 """
 
 
@@ -37,7 +37,7 @@ def test_a_bad_file_is_told_completely_and_in_order(problems):
     assert problems(TEN) == [
         (
             "probe.yml:2:1: shards: unknown key; keys here: instance, listen, url, token, store, retention, workers, "
-            "defaults, network, include, services, checks, maintenance, alerts"
+            "defaults, network, include, services, checks, and 8 more"
         ),
         "probe.yml:4:10: defaults.every: 30 is no duration; write a number and its unit, as in 500ms, 30s, 5m, 2h, 7d",
         "probe.yml:6:25: services.shop.labels.tier: wants a text, not a number; put it in quotes",
@@ -49,12 +49,12 @@ def test_a_bad_file_is_told_completely_and_in_order(problems):
             "totl; did you mean total?"
         ),
         "probe.yml:15:25: checks.shop/cache.thresholds.total.degraded: a time without its unit; write 800ms or 800s",
-        "probe.yml:16:3: checks.shop/nothing: no check type; types: http, tcp",
+        "probe.yml:16:3: checks.shop/nothing: no check type; types: heartbeat, http, tcp",
         "probe.yml:18:47: checks.shop/login.http.bearer: environment variable NOPE is not set",
         "probe.yml:21:12: alerts.receivers.chat.slak: unknown key; did you mean slack?",
         "probe.yml:23:23: alerts.routes[0].match.level: no level is called dwon; did you mean down?",
         "probe.yml:23:35: alerts.routes[0].to[0]: no receiver is called caht; did you mean chat?",
-        "probe.yml:23:42: alerts.routes[0].repeat: unknown key; keys here: match, to, continue",
+        "probe.yml:23:42: alerts.routes[0].repaet: unknown key; did you mean repeat?",
     ]
 
 
@@ -126,7 +126,7 @@ def test_a_bad_file_is_told_completely_and_in_order(problems):
         ("checks: {a: }", "1:10: checks.a: wants a mapping, `key: value`; a check has at least its type"),
         ("checks: {a: {http: }}", "1:14: checks.a.http: wants a mapping, `key: value`; there is nothing"),
         ("checks: {a: {htpp: {}}}", "1:14: checks.a.htpp: unknown key; did you mean http?"),
-        ("checks: {a: {}}", "1:10: checks.a: no check type; types: http, tcp"),
+        ("checks: {a: {}}", "1:10: checks.a: no check type; types: heartbeat, http, tcp"),
         (
             "checks: {a: {http: {url: https://a.example}, tcp: {host: a, port: 1}}}",
             "1:46: checks.a.tcp: a second type beside http; a check has one",
@@ -169,7 +169,7 @@ def test_a_bad_file_is_told_completely_and_in_order(problems):
         # alerts
         ("alerts: {receivers: []}", "1:21: alerts.receivers: wants a mapping, a name for each receiver"),
         ("alerts: {receivers: {a: x}}", "1:22: alerts.receivers.a: wants a mapping with one type; types: alertmanager"),
-        ("alerts: {receivers: {a: {}}}", "1:22: alerts.receivers.a: no receiver type; types: alertmanager, email"),
+        ("alerts: {receivers: {a: {}}}", "1:22: alerts.receivers.a: no receiver type; types: alertmanager, apprise"),
         (
             "alerts: {receivers: {a: {slack: {webhok: x}}}}",
             "1:34: alerts.receivers.a.slack.webhok: unknown key; did you mean webhook?",

@@ -113,7 +113,8 @@ def test_every_key_is_described():
 def test_the_top_level_is_what_is_documented():
     assert set(SCHEMA["properties"]) == {
         "instance", "include", "listen", "url", "token", "store", "retention", "workers", "defaults", "network",
-        "services", "checks", "maintenance", "alerts",
+        "services", "checks", "maintenance", "alerts", "watch", "changes",
+        "users", "rotations", "schedules", "escalations",
     }  # fmt: skip
     assert SCHEMA["additionalProperties"] is False
 
@@ -165,7 +166,7 @@ def test_what_is_filled_in_later_conforms(text):
         "checks: {a: {tcp: {host: a, port: 1}, http: {url: x}}}",
         "checks: {a: {http: {url: x, family: ipv5}}}",
         "alerts: {routes: [{}]}",
-        "alerts: {receivers: {a: {slack: {}}}}",
+        "alerts: {receivers: {a: {teams: {}}}}",
         "services: {a: {hors: x}}",
         "services: {a: {hours: 5}}",
         "services: {a: {up_when: some}}",

@@ -143,7 +143,7 @@ def test_times_of_a_calendar_that_name_no_zone_are_on_the_clock_of_the_maintenan
         ("ical: nope.ics", ["m.ical: file nope.ics does not exist"]),
         ("ical: .", ["m.ical: file . is no regular file"]),
         ("ical: half.ics", ["m.ical: half.ics: the calendar ends before END:VEVENT: it is cut off; fetch it whole"]),
-        ("ical: odd.ics", ["m.ical: odd.ics: line 3: DTSTART '2026' is no time"]),
+        ("ical: odd.ics", ["m.ical: odd.ics: line 3: event without SUMMARY and UID: DTSTART '2026' is no"]),
     ],
 )
 def test_each_mistake_is_told_at_its_key(desk, text, found):

@@ -1,161 +1,104 @@
-"""A quarter of a service of forty checks: what is reported of it, against the same worked out minute by minute.
+"""What is reported of a quarter is what happened: availability, mean times, budgets, alerts on them, replay and tuning.
 
-The outages are known, the clock is ours, hub, judgement and store are real. Then again with the process killed at
-instants that nobody chose, and what it had not stored yet lost.
+Then again with the process killed at instants that nobody chose, many of them right around changes, and what it had not
+stored yet lost.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+import os
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean, median
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from checks.core.result import Failure, FailureKind, Result
-from probe.config.model import Config, ServicePlan
-from probe.engine.hub import Hub
+from probe.cli.replay.figures import figures
+from probe.cli.replay.history import Historian, Question
+from probe.cli.tune import tune
 from probe.engine.judgement import Judgement
+from probe.engine.objectives import account_of, promises
 from probe.engine.records import Records
-from probe.store.base import Entry, Store
+from probe.store.base import Store
+from probe.store.reader import Reader
 from probe.store.sqlite import open_store
 from tests.conftest import FakeClock
-from tests.engine.test_hub import planned
-from thresholds.base import Policy
-from thresholds.calendar import Unit
-from thresholds.hours import parse_hours
-from thresholds.maintenance import Window
-from thresholds.slo import Objective, Period
+from tests.e2e.quarter import (
+    CHECKS,
+    DOWN,
+    EVERY,
+    EXCUSED,
+    FIRST,
+    MINUTES,
+    OUTAGE,
+    SLOW,
+    START_MS,
+    UNKNOWN,
+    UP,
+    WORKED_ON,
+    ZONE,
+    Life,
+    Truth,
+    at_work,
+    config,
+    confirmed,
+    open_hours,
+)
+from thresholds.burn import Severity
+from thresholds.slo import Objective
 
 pytestmark = pytest.mark.e2e
 
-ZONE = ZoneInfo("Australia/Sydney")  # whose clocks change in the middle of it, on 4 October
-EVERY = 40  # minutes between two runs
-COVERS = EVERY * 3 // 2  # that one speaks for
-UNKNOWN, UP, DOWN, EXCUSED = b"\0\1\3\7"
-_RANK = {UP: 0, UNKNOWN: 1, DOWN: 2}
-FIRST = datetime(2026, 9, 1, tzinfo=ZONE).astimezone(UTC)
-LAST = datetime(2026, 12, 1, tzinfo=ZONE).astimezone(UTC)
-MINUTES = int((LAST - FIRST).total_seconds()) // 60
-START_MS = int(FIRST.timestamp()) * 1000
-CHECKS = [f"shop/{number:02}" for number in range(40)]
-WORKED_ON = frozenset(CHECKS[:5])  # by a maintenance every Wednesday morning
-REFUSED = Failure(FailureKind.CONNECT, "connect", "connection refused")
-GOALS = (
-    Objective("quarterly", 0.99, Period(unit=Unit.QUARTER, zone="Australia/Sydney")),
-    Objective("rolling", 0.995, Period(30 * 86_400.0)),
+
+@pytest.mark.parametrize(
+    ("runs", "states"),
+    [
+        ("ggbgg", "uuuuu"),  # one lost run is none
+        ("gbbgg", "uXXuu"),
+        ("gbgbgg", "uXXXuu"),
+        ("gbggbg", "uuuuuu"),
+        ("gbbgbgg", "uXXXXuu"),
+        ("gbbg", "uXXX"),  # one good run is no recovery yet
+        ("gb bgg", "uuuuu"),  # a night between: they do not count together
+        ("gbb ggg", "uXXuuu"),
+        ("gbbg gg", "uXXXuu"),
+        ("gbb gbgg", "uXXXXuu"),
+    ],
 )
+def test_what_runs_confirm(runs: str, states: str) -> None:
+    minute, made = 0, []
+    for letter in runs:
+        minute += EVERY if letter != " " else 1000
+        made += [(minute, letter == "b")] if letter != " " else []
+    assert "".join({UP: "u", DOWN: "X"}[state] for state in confirmed(made)) == states
 
 
-def config() -> Config:
-    policy = Policy(down_after=(2, 3), up_after=2, memory=8 * 3600.0)
-    bases = [planned(name, policy=policy, zone="Australia/Sydney") for name in CHECKS]
-    checks = {one.name: replace(one, spec=replace(one.spec, every=EVERY * 60.0)) for one in bases}
-    hours = parse_hours("Mon-Fri 08:00-20:00 Australia/Sydney")
-    service = ServicePlan(
-        "shop", members=tuple(CHECKS), hours=hours, zone="Australia/Sydney", objectives=GOALS, every=EVERY * 60.0
-    )
-    work = Window("patches", parse_hours("Wed 10:00-12:00 Australia/Sydney"), checks=tuple(WORKED_ON))
-    return Config(Path("x"), "t", "127.0.0.1", 0, "", checks, services={"shop": service}, maintenance=(work,))
+@pytest.fixture(autouse=True)
+def _own_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no way back from a lower priority: this process keeps its own."""
+    monkeypatch.setattr(os, "setpriority", lambda _which, _who, _value: None)
 
 
-def outages(random_: random.Random) -> list[tuple[int, int]]:
-    """Runs that fail: outages of an hour to a day, and single lost runs, which are none."""
-    spells, at = [], random_.randrange(50, 1500)
-    while at < MINUTES // EVERY - 100:
-        lasts = random_.choice([1, 3, 4, 6, 12, 36])
-        spells.append((at, at + lasts))
-        at += lasts + random_.randrange(20, 3000)
-    return spells
-
-
-@dataclass
-class Truth:
-    """What happened, minute by minute, of every check."""
-
-    minutes: dict[str, bytearray] = field(default_factory=lambda: {name: bytearray(MINUTES) for name in CHECKS})
-
-    def run(self, name: str, minute: int, state: int) -> None:
-        """A run that was stored: it speaks until the next one, or for as long as it covers."""
-        line = self.minutes[name]
-        for at in range(minute, min(minute + COVERS, MINUTES)):
-            line[at] = state
-
-    def planned(self) -> bytearray:
-        """The minutes of the maintenance."""
-        return _minutes(lambda local: local.weekday() == 2 and 10 <= local.hour < 12)
-
-    def scope(self) -> bytearray:
-        """The minutes of the service hours."""
-        return _minutes(lambda local: local.weekday() < 5 and 8 <= local.hour < 20)
-
-
-def _minutes(holds: Callable[[datetime], bool]) -> bytearray:
-    """The minutes of the quarter for which something holds on the wall clock."""
-    stamps = (START_MS // 1000 + minute * 60 for minute in range(MINUTES))
-    return bytearray(holds(datetime.fromtimestamp(stamp, ZONE)) for stamp in stamps)
-
-
-async def lived(store: Store, clock: FakeClock, seed: int, kills: int) -> Truth:
-    """Three months; the truth of it, and when the runs of each check failed."""
-    random_ = random.Random(seed)
-    plan = {name: outages(random_) for name in CHECKS}
-    failing = {name: {run for first, end in spells for run in range(first, end)} for name, spells in plan.items()}
-    short = {name: {first for first, end in spells if end - first == 1} for name, spells in plan.items()}
-    deaths = {at: random_.randrange(1, 40) for at in random_.sample(range(200, MINUTES // EVERY - 200), kills)}
-    deaths = {at: lasts for at, lasts in deaths.items() if not _near_a_change(plan, at, at + lasts)}
-    assert len(deaths) >= kills / 4
-    truth, conf = Truth(), config()
-    entries: list[Entry] = []
-    hub, judgement = await _born(store, clock, conf, entries)
-    dead_until = 0
-    for number in range(MINUTES // EVERY):
-        if number in deaths:
-            entries.clear()  # killed: what was not stored is gone
-            dead_until = number + deaths[number]
-        if number == dead_until and number:
-            hub, judgement = await _born(store, clock, conf, entries)
-        if number >= dead_until:
-            for name in CHECKS:
-                bad = number in failing[name]
-                hub.emit(Result(name, clock.now_ms(), 0.1, {"connect": 0.1}, failure=REFUSED if bad else None))
-        await clock.advance(EVERY * 60)
-        if number >= dead_until:
-            await judgement.note()
-        if number >= dead_until and (number + 1 not in deaths or random_.random() < 0.5):
-            for entry in entries:
-                name = entry.verdict.result.check
-                minute = (entry.verdict.result.at_ms - START_MS) // 60_000
-                run = minute // EVERY
-                truth.run(name, minute, DOWN if run in failing[name] and run not in short[name] else UP)
-            await store.append(entries)
-            entries.clear()
-    return truth
-
-
-def _near_a_change(plan: dict[str, list[tuple[int, int]]], first: int, last: int) -> bool:
-    """Whether a check goes down or comes back so shortly before a death that nobody could have confirmed it."""
-    return any(
-        edge - 3 <= at <= edge + 3
-        for spells in plan.values()
-        for spell in spells
-        for edge in spell
-        for at in (first, last)
-    )
-
-
-async def _born(store: Store, clock: FakeClock, conf: Config, entries: list[Entry]) -> tuple[Hub, Judgement]:
-    judgement = Judgement(store, clock, lambda: None)
-    await judgement.configure(conf)
-    pasts = await judgement.recall(conf, {})
-    states, seen_ms = await store.states(), await store.last_runs()
-    hub = Hub(conf, clock, entries.append, lambda _: None, states, {}, seen_ms=seen_ms, pasts=pasts)
-    judgement.attach(hub)
-    return hub, judgement
+@pytest.mark.parametrize(("seed", "kills"), [(1, 0), (2, 80)])
+async def test_what_is_reported_of_a_quarter_is_what_happened(tmp_path: Path, seed: int, kills: int) -> None:
+    clock = FakeClock(START_MS)
+    store = await open_store(f"sqlite:{tmp_path / 'probe.db'}")
+    try:
+        life, alarms = Life(store, clock, seed, kills), Alarms(clock)
+        life.looked = alarms.look
+        assert life.near_changes() >= kills / 3
+        truth = await life.live()
+        records = await Records.read(config(), store, clock, START_MS - 86_400_000)
+        _checks_are_told_right(records, truth)
+        _the_service_is_told_right(records, truth)
+        await _runs_are_told_right(records, store, truth)
+        await _budgets_are_told_right(records, store, truth)
+        alarms.end()
+        _a_replay_changes_nothing(tmp_path / "probe.db", truth, clock.now_ms())
+        _tuning_finds_what_was_slow(tmp_path / "probe.db", life, clock.now_ms())
+    finally:
+        await store.close()
 
 
 def _spells(line: bytearray) -> Iterator[tuple[int, int]]:
@@ -169,28 +112,14 @@ def _spells(line: bytearray) -> Iterator[tuple[int, int]]:
             began = None
 
 
-@pytest.mark.parametrize(("seed", "kills"), [(1, 0), (2, 60)])
-async def test_what_is_reported_of_a_quarter_is_what_happened(tmp_path: Path, seed: int, kills: int) -> None:
-    clock = FakeClock(START_MS)
-    store = await open_store(f"sqlite:{tmp_path / 'probe.db'}")
-    try:
-        truth = await lived(store, clock, seed, kills)
-        records = await Records.read(config(), store, clock, START_MS - 86_400_000)
-        _checks_are_told_right(records, truth)
-        _the_service_is_told_right(records, truth)
-        await _budgets_are_told_right(records, store, truth)
-    finally:
-        await store.close()
-
-
 def _checks_are_told_right(records: Records, truth: Truth) -> None:
     window = START_MS, START_MS + MINUTES * 60_000
     for name in CHECKS:
-        subject, line = records.subject(name), truth.minutes[name]
+        subject, line = records.subject(name), truth.line(name)
         assert subject is not None
         found = records.availability(subject, window)
         if name in WORKED_ON:  # only what lies outside of its maintenance counts
-            line = bytearray(state for state, at_work in zip(line, truth.planned(), strict=True) if not at_work)
+            line = bytearray(state for state, work in zip(line, at_work(), strict=True) if not work)
             assert found.planned == 60.0 * (MINUTES - len(line))
         seen = {state: line.count(state) * 60.0 for state in (UNKNOWN, UP, DOWN)}
         assert (found.unknown, found.up, found.down) == (seen[UNKNOWN], seen[UP], seen[DOWN]), name
@@ -206,31 +135,17 @@ def _checks_are_told_right(records: Records, truth: Truth) -> None:
         reliability = records.reliability(subject, window)
         lengths = [(end - first) * 60.0 for first, end in merged]
         assert reliability.mttr.n == len(lengths), name
-        assert reliability.mttr.mean == pytest.approx(mean(lengths)), name
-        assert reliability.mttr.median == pytest.approx(median(lengths)), name
-        assert reliability.mttf.mean == pytest.approx(seen[UP] / len(lengths)), name
-
-
-def _together(truth: Truth) -> bytearray:
-    """The service: down where any check is, else unknown where any check is; EXCUSED where maintenance explains it."""
-    at_work = truth.planned()
-    lines = [[truth.minutes[name] for name in CHECKS if (name in WORKED_ON) is worked] for worked in (True, False)]
-    worked, others = ([_worst(states) for states in zip(*some, strict=True)] for some in lines)
-    return bytearray(
-        EXCUSED if planned and _RANK[mine] > _RANK[other] else max((mine, other), key=_RANK.__getitem__)
-        for mine, other, planned in zip(worked, others, at_work, strict=True)
-    )
-
-
-def _worst(states: tuple[int, ...]) -> int:
-    return DOWN if DOWN in states else UNKNOWN if UNKNOWN in states else UP
+        if lengths:
+            assert reliability.mttr.mean == pytest.approx(mean(lengths)), name
+            assert reliability.mttr.median == pytest.approx(median(lengths)), name
+            assert reliability.mttf.mean == pytest.approx(seen[UP] / len(lengths)), name
 
 
 def _the_service_is_told_right(records: Records, truth: Truth) -> None:
     subject = records.subject("shop")
     assert subject is not None
     found = records.availability(subject, (START_MS, START_MS + MINUTES * 60_000))
-    scope, line = truth.scope(), _together(truth)
+    scope, line = open_hours(), truth.together()
     seen = {
         state: 60.0 * sum(s == state for s, open_ in zip(line, scope, strict=True) if open_)
         for state in (UNKNOWN, UP, DOWN)
@@ -240,8 +155,27 @@ def _the_service_is_told_right(records: Records, truth: Truth) -> None:
     assert found.ratio == pytest.approx(seen[UP] / (seen[UP] + seen[DOWN]))
 
 
+async def _runs_are_told_right(records: Records, store: Store, truth: Truth) -> None:
+    """The share of runs, and those that failed and confirmed nothing."""
+    window = START_MS, START_MS + MINUTES * 60_000
+    transient = 0
+    for name in CHECKS[:3] + CHECKS[-3:]:
+        subject, runs = records.subject(name), truth.runs[name]
+        assert subject is not None
+        found = await records.occurrences(store, subject, window)
+        counted = [
+            (bad, state)
+            for (minute, bad), state in zip(runs, confirmed(runs), strict=True)
+            if name not in WORKED_ON or not at_work()[minute]
+        ]
+        assert (found.counted, found.bad) == (len(counted), sum(bad for bad, _ in counted)), name
+        assert found.transient == sum(bad and state == UP for bad, state in counted), name
+        transient += found.transient
+    assert transient
+
+
 async def _budgets_are_told_right(records: Records, store: Store, truth: Truth) -> None:
-    scope, line = truth.scope(), _together(truth)
+    scope, line = open_hours(), truth.together()
     counted = [open_ and state != EXCUSED for state, open_ in zip(line, scope, strict=True)]
     accounts = {one.promise.objective.name: one.standing for one in await records.accounts(store)}
     thirty = range(MINUTES - 30 * 1440, MINUTES)
@@ -254,3 +188,86 @@ async def _budgets_are_told_right(records: Records, store: Store, truth: Truth) 
             allowed = share * 60.0 * sum(counted[minute] for minute in minutes)
             assert standing.allowed * standing.slice == pytest.approx(allowed)
             assert standing.left_ratio == pytest.approx(1 - bad / allowed)
+
+
+class Alarms:
+    """Alerts on budgets as they were at the time, against counting the minutes of their windows."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._promises = list(promises(config()))
+        self.seen: list[set[Severity]] = []
+
+    def look(self, judgement: Judgement, truth: Truth, minute: int) -> None:
+        longest = max(round(rule.long) for promise in self._promises for rule in promise.rules) // 60
+        first = max(0, minute - longest)
+        line, scope = truth.together(first, minute), open_hours()[first:minute]
+        down = [bool(open_) and state == DOWN for state, open_ in zip(line, scope, strict=True)]
+        counted = [bool(open_) and state != EXCUSED for state, open_ in zip(line, scope, strict=True)]
+        for promise in self._promises:
+            account = account_of(promise, judgement.lines, judgement.paces, self._clock.now_ms())
+            for burn in account.burns:
+                rule, goal = burn.rule, promise.objective
+                over = all(
+                    self._burns(goal, down[-minutes:], counted[-minutes:], rule.factor, least)
+                    for minutes, least in (
+                        (round(rule.long) // 60, goal.min_bad_long),
+                        (round(rule.short) // 60, goal.min_bad_short),
+                    )
+                )
+                assert burn.firing is over, (minute, goal.name, rule)
+                assert burn.long_bad == pytest.approx(sum(down[-round(rule.long) // 60 :]) / EVERY)
+            self.seen.append({burn.rule.severity for burn in account.burns if burn.firing})
+
+    @staticmethod
+    def _burns(goal: Objective, down: Sequence[bool], counted: Sequence[bool], factor: float, least: int) -> bool:
+        bad, expected = sum(down), sum(counted)
+        return bad / EVERY >= least and bad > factor * goal.budget * expected
+
+    def end(self) -> None:
+        assert len(self.seen) > 60
+        assert {Severity.PAGE, Severity.TICKET} in self.seen
+        assert {Severity.TICKET} in self.seen
+        assert set() in self.seen
+
+
+def _a_replay_changes_nothing(database: Path, truth: Truth, now_ms: int) -> None:
+    """The unchanged configuration gives the alerts that there were, kills or not; it finds each real outage."""
+    conf = config()
+    with Reader(database) as reader:
+        historian = Historian(reader, Question((START_MS, now_ms)), conf.maintenance)
+        stories = [story for one in conf.checks.values() if (story := historian.story(one)) is not None]
+    assert [story.name for story in stories] == CHECKS
+    for story in stories:
+        assert [one.alert for one in story.today] == [one.alert for one in story.would_be], story.name
+        assert [found.today for found in story.outages] == [found.would_be for found in story.outages]
+        if story.name not in WORKED_ON:
+            assert len(story.outages) == len(OUTAGE.findall(truth.text(story.name))), story.name
+            assert len(story.today) == sum(
+                state == DOWN and before == UP for before, state in _steps(confirmed(truth.runs[story.name]))
+            )
+    sums = figures(stories)
+    assert sums.today.alerts == sums.stays == sums.kept > 40
+    assert (sums.vanishes, sums.new) == (0, 0)
+
+
+def _steps(states: Sequence[int]) -> Iterator[tuple[int, int]]:
+    return zip([UP, *states], states, strict=False)
+
+
+def _tuning_finds_what_was_slow(database: Path, life: Life, now_ms: int) -> None:
+    """A latency six times the usual for eight hours, every eight days or so: what was seen of it whole is found."""
+    proposal = tune(
+        config(), SLOW, metric="total", alarms="1/month", since="2026-08-01", store=f"sqlite:{database}", now_ms=now_ms
+    )
+    assert proposal.found.normal.median == pytest.approx(0.1, rel=0.05)
+    assert 0.12 < proposal.found.normal.slow < 0.6
+    seen = {minute // EVERY for minute, _ in life.truth.runs[SLOW]}
+    whole = sum(seen.issuperset(range(*spell)) for spell in life.slow)
+    assert 5 < whole <= proposal.found.slow <= len(life.slow)
+    pick = proposal.pick
+    assert pick.candidate is not None
+    assert 0.1 < pick.candidate.limit < 0.7
+    assert (pick.found, pick.spells) == (pick.spells, proposal.found.slow + proposal.found.outages)
+    assert pick.false_a_week <= proposal.wanted
+    assert proposal.now.found < pick.found

@@ -7,8 +7,9 @@ import pytest
 
 from checks.core.redact import Redactor
 from exporters.base import Notice, NoticeKind, NotifyError, Post
-from probe.engine.deliver import Deliverer, Desk, merged
-from probe.store.base import Delivery, Outcome
+from probe.engine.deliver import Deliverer, Desk
+from probe.engine.merging import letters
+from probe.store.deliveries import Delivery, Outcome
 from tests.conftest import FakeClock, settled
 from thresholds.base import Level
 
@@ -26,7 +27,7 @@ def notice(kind: str, incident: str = "a@1", number: int = 0, level: Level = Lev
         level=level,
         since_ms=AT_MS,
         at_ms=AT_MS,
-        ended_ms=AT_MS + 60_000 if kind == "resolved" else 0,
+        ended_ms=AT_MS + 60_000 if kind in ("resolved", "passed") else 0,
     )
 
 
@@ -76,7 +77,7 @@ class Office:
             settle=self.book.append,
             refused=lambda name, why: self.refusals.append((name, why)),
             taken=lambda _name: None,
-            failed=lambda _name, _final: None,
+            failed=lambda _name, _trouble, _final: None,
         )
         self.deliverer = Deliverer(desk)
         self.deliverer.configure(receivers)
@@ -135,7 +136,7 @@ async def test_a_receiver_decides_when_it_is_asked_again(clock: FakeClock) -> No
 
 
 async def test_a_silent_receiver_is_cut_off(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("probe.engine.deliver._DEADLINE", 0.01)
+    monkeypatch.setattr("probe.engine.courier._DEADLINE", 0.01)
     silent = Receiver(TimeoutError())
     office = Office(clock, silent=silent)
     office.accept("silent", notice("opened"))
@@ -186,9 +187,9 @@ async def test_an_outage_that_is_over_before_it_could_be_told_is_one_message(clo
 
 def test_an_end_whose_beginning_was_told_stays_an_end() -> None:
     queue = [Delivery(notice("changed"), "chat"), Delivery(notice("resolved"), "chat")]
-    chosen, superfluous = merged(queue, {"a@1"})
-    assert chosen.notice.kind is NoticeKind.RESOLVED
-    assert [delivery.notice.kind for delivery in superfluous] == ["changed"]
+    (letter,) = letters(queue, {"a@1"})
+    assert letter.delivery.notice.kind is NoticeKind.RESOLVED
+    assert [delivery.notice.kind for delivery in letter.superfluous] == ["changed"]
 
 
 async def test_a_forgetful_receiver_is_told_again_until_the_end_is_old(clock: FakeClock) -> None:
@@ -322,7 +323,7 @@ async def test_others_are_not_remembered_after_the_end(clock: FakeClock) -> None
     for number in range(50):
         office.accept("chat", notice("opened", f"a@{number}"), notice("resolved", f"a@{number}"))
     await settled()
-    assert not office.deliverer._couriers["chat"]._told
+    assert not office.deliverer._couriers["chat"].memory.told
     await office.deliverer.stop()
 
 

@@ -7,13 +7,17 @@ import pytest
 
 from checks.core.base import CheckSpec
 from checks.core.result import Failure, FailureKind, Result
+from exporters.alerting.case import Case
 from exporters.base import Notice, NoticeKind
 from exporters.route import Route
 from probe.config.model import Config, Planned
+from probe.engine.dispatch import Dispatcher
+from probe.engine.duty import Duty
 from probe.engine.hub import Hub
 from probe.store.base import Entry
+from probe.store.casebook import Filed
 from tests.conftest import FakeClock
-from thresholds.base import Level, Policy, State, Threshold
+from thresholds.base import Level, Policy, Threshold
 
 REFUSED = Failure(FailureKind.CONNECT, "connect", "connection refused")
 
@@ -48,13 +52,23 @@ def config(*plans: Planned, routes: tuple[Route, ...] = (Route(("chat",)),)) -> 
 
 
 class Desk:
-    """A hub, and everything that it hands on."""
+    """A hub with its dispatcher, and everything that they hand on."""
 
-    def __init__(self, clock: FakeClock, conf: Config, states=None, told=None) -> None:
+    def __init__(self, clock: FakeClock, conf: Config, states=None) -> None:
         self.clock = clock
         self.entries: list[Entry] = []
         self.exported = 0
-        self.hub = Hub(conf, clock, self.entries.append, self._export, states or {}, told or {})
+        self.dispatcher = Dispatcher(conf, clock, lambda _act: None, Duty(conf.roster))
+        self.hub = Hub(conf, clock, self.entries.append, self._export, states or {}, self.dispatcher.hear)
+
+    def configure(self, conf: Config) -> None:
+        self.dispatcher.configure(conf)
+        self.hub.configure(conf)
+
+    def filed(self) -> tuple[list[Filed], list[Case]]:
+        """What the store would know of incidents."""
+        book = self.dispatcher.book
+        return [Filed(one, list(book.members(one.id).values())) for one in book.open()], list(self.dispatcher.cases())
 
     def _export(self, batch) -> None:
         self.exported += len(batch)
@@ -65,7 +79,7 @@ class Desk:
             self.hub.emit(Result(name, self.clock.now_ms(), 0.1, {"connect": 0.1}, failure=None if good else REFUSED))
 
     def notices(self) -> list[tuple[Notice, tuple[str, ...]]]:
-        return [(entry.notice, entry.receivers) for entry in self.entries if entry.notice]
+        return [told for entry in self.entries if entry.act for told in entry.act.notices]
 
 
 @pytest.fixture
@@ -89,8 +103,9 @@ def test_an_outage_is_told_with_everything_that_people_need(desk: Desk) -> None:
     assert receivers == ("chat",)
     assert (notice.kind, notice.level, notice.reason) == (NoticeKind.OPENED, Level.DOWN, "connection refused")
     assert notice.since_ms == start + 20_000
-    assert notice.at_ms == start + 30_100
-    assert notice.link == "http://probe.example/checks/a"
+    assert notice.at_ms == start + 30_000
+    assert notice.link == "http://probe.example/incidents/1"
+    assert (notice.number, notice.severity, notice.count) == (1, "page", 1)
     assert (notice.service, notice.owner, notice.labels) == ("shop", "team-shop", {"tier": "1"})
     assert notice.evidence == {"total time": "100 ms", "connect time": "100 ms"}
 
@@ -98,7 +113,7 @@ def test_an_outage_is_told_with_everything_that_people_need(desk: Desk) -> None:
 def test_the_end_goes_to_those_who_heard_the_beginning(clock: FakeClock) -> None:
     desk = Desk(clock, config(planned("a"), routes=(Route(("oncall", "chat"), level=Level.DOWN), Route(("mail",)))))
     desk.run("a", True, False, False)
-    desk.hub.configure(config(planned("a"), routes=(Route(("mail",)),)))
+    desk.configure(config(planned("a"), routes=(Route(("mail",)),)))
     desk.run("a", True, True)
     (opened, first), (resolved, second) = desk.notices()
     assert first == second == ("oncall", "chat")
@@ -111,33 +126,38 @@ def test_a_restart_in_an_outage_tells_nobody_twice_and_ends_it_once(clock: FakeC
     before = Desk(clock, config(planned("a")))
     before.run("a", True, False, False, False)
     state = before.entries[-1].verdict.state
-    after = Desk(clock, config(planned("a")), {"a": state}, {state.incident: ["chat", "mail"]})
+    after = Desk(clock, config(planned("a")), {"a": state})
+    after.dispatcher.load(*before.filed(), 1)
     after.run("a", False, False, True, True)
     (notice, receivers), *rest = after.notices()
     assert not rest
-    assert (notice.kind, notice.incident, receivers) == (NoticeKind.RESOLVED, state.incident, ("chat", "mail"))
+    assert (notice.kind, notice.incident, receivers) == (NoticeKind.RESOLVED, state.incident, ("chat",))
 
 
 def test_a_check_that_is_removed_in_an_outage_is_closed(desk: Desk) -> None:
     desk.run("a", True, False, False)
-    desk.hub.configure(config(planned("b")))
+    desk.configure(config(planned("b")))
     desk.run("a", False)
     notice, receivers = desk.notices()[-1]
     assert (notice.kind, notice.check, receivers) == (NoticeKind.RESOLVED, "a", ("chat",))
-    assert notice.reason == "the check was removed from the configuration"
+    assert desk.entries[-1].verdict.transition is not None
+    assert desk.entries[-1].verdict.transition.reason == "the check was removed from the configuration"
     assert desk.entries[-1].verdict.state.incident == ""
     assert desk.hub.view("a") is None
 
 
 def test_so_is_one_that_was_removed_while_we_were_down(clock: FakeClock) -> None:
-    state = State(Level.DOWN, 5, Level.DOWN, 5, incident="gone@5", incident_since_ms=5)
-    desk = Desk(clock, config(planned("a")), {"gone": state}, {"gone@5": ["chat"]})
+    before = Desk(clock, config(planned("gone")))
+    before.run("gone", False, False)
+    desk = Desk(clock, config(planned("a")))
+    desk.dispatcher.load(*before.filed(), 1)
+    desk.hub.configure(config(planned("a")), {"gone": before.entries[-1].verdict.state})
     assert [(notice.kind, who) for notice, who in desk.notices()] == [(NoticeKind.RESOLVED, ("chat",))]
 
 
 def test_a_reload_keeps_state_and_history(desk: Desk) -> None:
     desk.run("a", True, False)
-    desk.hub.configure(config(planned("a", policy=Policy(down_after=(2, 2))), planned("c")))
+    desk.configure(config(planned("a", policy=Policy(down_after=(2, 2))), planned("c")))
     desk.run("a", False)
     assert [notice.kind for notice, _ in desk.notices()] == [NoticeKind.OPENED]
     view = desk.hub.view("a")
@@ -148,7 +168,7 @@ def test_a_reload_keeps_state_and_history(desk: Desk) -> None:
 def test_what_is_wrong_with_ourselves_is_told_once_but_not_to_the_one_it_is_about(clock: FakeClock) -> None:
     desk = Desk(clock, config(planned("a"), routes=(Route(("chat", "mail")),)))
     for _ in range(3):
-        desk.hub.report("receiver/mail", Level.DEGRADED, "410 Gone", never="mail")
+        desk.hub.report("receiver/mail", Level.DEGRADED, "410 Gone")
     desk.hub.report("receiver/mail", Level.UP, "")
     desk.hub.report("receiver/mail", Level.UP, "")
     assert [(notice.check, notice.kind, who) for notice, who in desk.notices()] == [
@@ -170,10 +190,12 @@ def test_a_result_of_nobody_is_dropped(desk: Desk) -> None:
 
 
 def test_an_end_goes_by_the_routes_when_all_who_were_told_are_gone(clock: FakeClock) -> None:
-    state = State(Level.DOWN, 5, Level.DOWN, 5, incident="a@5", incident_since_ms=5, worst=Level.DOWN)
-    desk = Desk(clock, config(planned("a")), {"a": state}, {"a@5": ["renamed-since"]})
+    desk = Desk(clock, config(planned("a"), routes=(Route(("oncall",)),)))
+    desk.run("a", False, False)
+    conf = config(planned("a"))
+    desk.configure(replace(conf, receivers={"chat": Silent()}))
     desk.run("a", True, True)
-    assert [who for _, who in desk.notices()] == [("chat",)]
+    assert [who for _, who in desk.notices()] == [("oncall",), ("chat",)]
 
 
 def test_a_change_is_told_to_those_before_and_to_those_whom_it_concerns(clock: FakeClock) -> None:
@@ -184,7 +206,8 @@ def test_a_change_is_told_to_those_before_and_to_those_whom_it_concerns(clock: F
     told = [(notice.kind, notice.level.name, who) for notice, who in desk.notices()]
     assert told == [
         (NoticeKind.OPENED, "DEGRADED", ("mail",)),
-        (NoticeKind.CHANGED, "DOWN", ("mail", "oncall")),
+        (NoticeKind.CHANGED, "DOWN", ("mail",)),
+        (NoticeKind.OPENED, "DOWN", ("oncall",)),
         (NoticeKind.CHANGED, "DEGRADED", ("mail", "oncall")),
     ]
 

@@ -66,7 +66,7 @@ class Life:
         conf = config(*windows)
         await self.judgement.configure(conf)
         states, seen_ms = await self.store.states(), await self.store.last_runs()
-        self.hub = Hub(conf, self.clock, self.entries.append, lambda _: None, states, {}, seen_ms=seen_ms)
+        self.hub = Hub(conf, self.clock, self.entries.append, lambda _: None, states, seen_ms=seen_ms)
         self.judgement.attach(self.hub)
         return self
 

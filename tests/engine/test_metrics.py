@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from exporters.base import Trouble
 from probe.engine.metrics import OwnMetrics
 from probe.engine.process import own_usage
 from probe.engine.report import report
@@ -33,22 +34,30 @@ def test_queues_are_asked_at_each_scrape(own, registry):
     assert registry.get_sample_value("probe_queue_length", {"queue": "store"}) == 0
 
 
-def test_the_oldest_notice_of_all_receivers_has_the_age(own, registry):
+def test_each_receiver_says_what_it_waits_for_and_whether_it_is_disabled(own, registry):
     waiting = {"chat": (2, 95_000), "page": (1, 40_000), "idle": (0, 0)}
-    own.watch_receivers(lambda: waiting, lambda: 100_000)
-    assert registry.get_sample_value("probe_notification_oldest_pending_seconds") == 60
-    assert registry.get_sample_value("probe_notifications_pending", {"receiver": "chat"}) == 2
+    own.watch_receivers(lambda: waiting, lambda: 100_000, lambda: {"idle"})
+
+    def shown(name):
+        return {one: registry.get_sample_value(name, {"receiver": one}) for one in ("chat", "page", "idle")}
+
+    assert shown("probe_notification_oldest_pending_seconds") == {"chat": 5, "page": 60, "idle": 0}
+    assert shown("probe_notifications_pending") == {"chat": 2, "page": 1, "idle": 0}
+    assert shown("probe_receiver_disabled") == {"chat": 0, "page": 0, "idle": 1}
     waiting.clear()
-    assert registry.get_sample_value("probe_notification_oldest_pending_seconds") == 0
+    assert shown("probe_notifications_pending")["chat"] is None
 
 
 def test_receivers_count_from_zero_and_vanish(own, registry):
     own.set_receivers(["chat", "page"])
     own.sent("chat")
-    own.failed("page", permanent=True)
-    failed = {"receiver": "page", "reason": "permanent"}
+    own.failed("page", Trouble.AUTH, True)
+    own.failed("page", Trouble.SERVER, False)
+    failed = {"receiver": "page", "reason": "auth"}
     assert registry.get_sample_value("probe_notifications_failed_total", failed) == 1
-    assert registry.get_sample_value("probe_notifications_failed_total", {**failed, "reason": "temporary"}) == 0
+    assert registry.get_sample_value("probe_notifications_failed_total", {**failed, "reason": "timeout"}) == 0
+    assert registry.get_sample_value("probe_notifications_lost_total", {"receiver": "page"}) == 1
+    assert registry.get_sample_value("probe_notifications_paced_total", {"receiver": "page"}) == 0
     own.set_receivers(["chat"])
     assert registry.get_sample_value("probe_notifications_failed_total", failed) is None
     assert registry.get_sample_value("probe_notifications_sent_total", {"receiver": "chat"}) == 1
@@ -194,8 +203,8 @@ def test_the_report_says_what_the_scrape_says(own):
     for seconds in (0.004, 0.02, 0.03, 60.0):
         own.store_write.observe(seconds)
     own.sent("chat")
-    own.failed("chat", permanent=False)
-    own.failed("chat", permanent=True)
+    own.failed("chat", Trouble.SERVER, False)
+    own.failed("chat", Trouble.REFUSED, True)
     said = report(own)
     assert said["queues"] == [{"name": "store", "length": 1, "dropped": 2}]
     assert said["receivers"] == [{"name": "chat", "sent": 1, "failed": 2, "pending": 1, "oldest_ms": 5}]

@@ -203,6 +203,23 @@ async def test_latency_is_counted_run_by_run_and_over_all_checks(clock: FakeCloc
     await store.close()
 
 
+async def test_an_alert_on_latency_lasts_as_long_as_runs_are_slow(clock: FakeClock, tmp_path: Path) -> None:
+    """Runs are counted by five minutes, and the short window is as long: it does not end with every count."""
+    store = await open_store(f"sqlite:{tmp_path / 'probe.db'}")
+    books = Books(clock, config(FAST))
+    await books.paces.want({check: [FAST] for check in CHECKS}, store, clock.now_ms() - 8 * DAY)
+    for number in range(240):
+        await clock.advance(30)
+        duration = 0.9 if number >= 60 else 0.2
+        for check in CHECKS if number % 2 else ():
+            books.paces.take(Result(check, clock.now_ms(), duration, {"ttfb": duration}))
+        await books.accountant.look()
+    changes = [(level.name, about.labels.get("severity")) for _, level, _, about in books.told]
+    assert changes[-1] == ("DOWN", "page")
+    assert len(changes) <= 2, "a ticket at first, perhaps"
+    await store.close()
+
+
 async def test_the_metrics_say_how_objectives_stand(clock: FakeClock) -> None:
     books = Books(clock, config(NINES))
     books.move("shop/home", Level.UP, Level.DOWN, -6)

@@ -11,11 +11,13 @@ import pytest
 from checks.core.result import Result
 from probe.clock import SystemClock
 from probe.engine.record import Recorder
-from probe.store.base import Delivery, Entry, Outcome
+from probe.store.base import Entry
+from probe.store.deliveries import Delivery, Outcome
 from probe.store.sql import SqlStore
 from probe.store.sqlite import SqliteDriver
 from tests.conftest import FakeClock
 from tests.engine.test_deliver import notice
+from tests.store.samples import telling
 from thresholds.base import Event, Level, State, Transition, Verdict
 
 ROOM = 100_000  # pages: as good as no limit
@@ -24,7 +26,7 @@ ROOM = 100_000  # pages: as good as no limit
 def entry(check: str, *receivers: str, at_ms: int = 1) -> Entry:
     moved = Transition(check, at_ms, at_ms, Level.UP, Level.DOWN, Event.OPENED, f"{check}@1", 1, "refused")
     verdict = Verdict(Result(check, at_ms, 0.1), Level.DOWN, "", State(), moved if receivers else None)
-    return Entry(verdict, notice("opened", f"{check}@1") if receivers else None, receivers)
+    return Entry(verdict, telling(notice("opened", f"{check}@1"), *receivers) if receivers else None)
 
 
 async def eventually(condition: Callable[[], bool]) -> None:

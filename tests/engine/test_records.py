@@ -35,7 +35,7 @@ def config(rule: Rule | None = None) -> Config:
 async def lived(store: Store, clock: FakeClock, conf: Config, bad: dict[str, set[int]], silent: set[int]) -> None:
     """Two hours of a run a minute; `bad` minutes fail, in `silent` ones we did not look."""
     entries: list[Entry] = []
-    hub = Hub(conf, clock, entries.append, lambda _: None, {}, {})
+    hub = Hub(conf, clock, entries.append, lambda _: None, {})
     for minute in range(120):
         for name in CHECKS:
             if minute not in silent:

@@ -70,7 +70,7 @@ class Live:
         checks = self.conf.checks.values()
         pasts = await recall(self.store, self.clock, checks, {}, lambda _check: lambda _span: False)
         self.hub = Hub(
-            self.conf, self.clock, self.entries.append, lambda _batch: None, await self.store.states(), {}, pasts=pasts
+            self.conf, self.clock, self.entries.append, lambda _batch: None, await self.store.states(), pasts=pasts
         )
         self.hub.muted = lambda _check, at_ms: any(first <= at_ms < last for first, last in self.muted)
 
@@ -125,7 +125,18 @@ async def lived(live: Live, steps: list[str], seed: int) -> None:
 def told(moves: Sequence[Transition]) -> list[tuple[object, ...]]:
     """What the store keeps of transitions; `worst` is not among it."""
     return [
-        (move.at_ms, move.since_ms, move.before, move.after, move.event, move.incident, move.reason) for move in moves
+        (
+            move.at_ms,
+            move.since_ms,
+            move.before,
+            move.after,
+            move.event,
+            move.incident,
+            move.reason,
+            move.runs,
+            move.runs_since_ms,
+        )
+        for move in moves
     ]
 
 

@@ -12,6 +12,7 @@ from checks.tcp import Tcp
 from probe.config.model import Config, Planned
 from probe.engine.hub import Hub
 from probe.engine.metrics import OwnMetrics
+from probe.engine.usuals import Usuals
 from tests.conftest import FakeClock
 from thresholds.base import BaselineThreshold, Policy
 from thresholds.baseline import Baseline
@@ -31,9 +32,7 @@ class Scraped:
         self.clock = clock
         self.config = Config(Path("probe.yml"), "test-1", "127.0.0.1", 0, "", {HOME.name: HOME})
         self.past = self.taught(hours)
-        self.hub = Hub(
-            self.config, clock, lambda _: None, lambda _: None, {}, {}, pasts={HOME.name: Past((self.past,))}
-        )
+        self.hub = Hub(self.config, clock, lambda _: None, lambda _: None, {}, pasts={HOME.name: Past((self.past,))})
         self.registry = CollectorRegistry()
         OwnMetrics(self.registry).usuals.watches = self.hub.views
 
@@ -63,6 +62,21 @@ def test_a_baseline_that_has_learned_has_its_limit(clock: FakeClock):
     scraped.run()
     assert scraped.value("learned_hours") == 840
     assert scraped.value("limit_seconds") == pytest.approx(0.3)  # 200 ms are usual, and the floor is 100 ms
+
+
+def test_of_many_baselines_a_scrape_makes_few_at_a_time(clock: FakeClock):
+    """A thousand took 20 ms in one piece."""
+    scraped = Scraped(clock, REACH)
+    scraped.run()
+    (watch,) = scraped.hub.views()
+    usuals = Usuals()
+    usuals.watches = lambda: [watch] * 1000
+    parts = list(usuals.collect())
+    assert [part.name for part in parts] == ["probe_check_baseline_learned_hours"] * 25 + [
+        "probe_check_baseline_limit_seconds"
+    ] * 25
+    assert {len(part.samples) for part in parts} == {40}
+    assert sum(len(part.samples) for part in parts) == 2000
 
 
 def test_another_hour_is_learned_when_it_is_over(clock: FakeClock):

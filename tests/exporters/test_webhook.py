@@ -115,6 +115,8 @@ def test_payload_of_an_open_incident(opened: Notice) -> None:
             "members": [],
             "acknowledged_by": "",
             "snoozed_until": None,
+            "resolved_by": "",
+            "again": 0,
             "recurrence": "",
             "changes": [],
             "service": "shop",

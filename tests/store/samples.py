@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from checks.core.result import Fact, Failure, FailureKind, Result
 from exporters.base import Notice, NoticeKind
-from probe.store.base import Entry
+from probe.store.base import Act, Entry
 from thresholds.base import Event, Level, State, Transition, Verdict
 
 AT_MS = 1_763_800_000_000
@@ -70,7 +70,19 @@ def notice(kind: str = "opened", incident: str = "shop/home@1", at_ms: int = AT_
 def alarm(check: str = "shop/home", at_ms: int = AT_MS, receivers: tuple[str, ...] = ("chat", "oncall")) -> Entry:
     """A check that goes down, and two people who must hear of it."""
     fallen = verdict(check, at_ms, Level.DOWN, moved_from=Level.UP)
-    return Entry(fallen, notice(incident=f"{check}@{at_ms}", at_ms=at_ms + 30), receivers)
+    return Entry(fallen, telling(notice(incident=f"{check}@{at_ms}", at_ms=at_ms + 30), *receivers))
+
+
+def telling(what: Notice, *receivers: str) -> Act:
+    """A decision that somebody is told something."""
+    return Act(notices=((what, receivers),))
+
+
+def told(entry: Entry) -> Notice:
+    """The notice that comes with an entry."""
+    assert entry.act is not None
+    ((what, _),) = entry.act.notices
+    return what
 
 
 def runs(check: str = "shop/home", count: int = 10, every_ms: int = 10_000, since_ms: int = AT_MS) -> list[Entry]:

@@ -157,7 +157,7 @@ async def test_half_a_batch_is_never_kept(path) -> None:
     await driver.open()
     store = SqlStore(driver)
     try:
-        wrong = replace(alarm(), notice=None)
+        wrong = replace(alarm(), act=None)
         broken = replace(wrong, verdict=replace(wrong.verdict, result=replace(wrong.verdict.result, at_ms=2**63)))
         with pytest.raises(OverflowError):
             await store.append([*runs(count=3), alarm("a"), broken])

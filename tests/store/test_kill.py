@@ -16,9 +16,10 @@ ROUNDS = 10
 APPENDS = """
 import asyncio, sys
 from dataclasses import replace
-from probe.store.base import Delivery, Entry, Outcome
+from probe.store.base import Entry
+from probe.store.deliveries import Delivery, Outcome
 from probe.store.sqlite import open_store
-from tests.store.samples import AT_MS, alarm, verdict
+from tests.store.samples import AT_MS, alarm, told, verdict
 
 async def main(url, number, checks):
     store = await open_store(url)
@@ -28,7 +29,7 @@ async def main(url, number, checks):
         batch[number % checks] = alarm(f"c/{number % checks}", at_ms)
         await store.append(batch)
         print("kept", number, flush=True)
-        notice = batch[number % checks].notice
+        notice = told(batch[number % checks])
         await store.settle([Delivery(notice, "chat", Outcome.DELIVERED, 1, "", at_ms + 500)])
         print("told", number, flush=True)
         await store.prune(AT_MS + (number - 300) * 1000, 40)

@@ -1,17 +1,19 @@
 """A database of an older version is brought up to date, or left as it was."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import aiosqlite
 import pytest
 
-from probe.store.base import StoreError
+from probe.store.base import Entry, StoreError
 from probe.store.migrate import MIGRATIONS, Migration, load, migrate, split
 from probe.store.sql import SqlStore
-from probe.store.sqlite import SqliteDriver
-from tests.store.samples import AT_MS, alarm, runs
+from probe.store.sqlite import APPLICATION, SqliteDriver
+from tests.store.samples import AT_MS, alarm, runs, verdict
 from thresholds.base import Level
+from thresholds.timeline import edges_of
 
 NEXT = """
 ALTER TABLE checks ADD COLUMN owner TEXT NOT NULL DEFAULT '';
@@ -72,32 +74,78 @@ async def test_an_older_database_is_upgraded_with_all_that_it_holds(path: Path, 
         await store.close()
 
 
-async def test_the_first_release_is_upgraded_to_this_one(path: Path, tmp_path: Path) -> None:
-    """A file of schema 1, written by statements of its time, has its runs, its states and its debts afterwards."""
-    first = tmp_path / "first"
-    first.mkdir()
-    (first / "0001-history.sql").write_text((MIGRATIONS / "0001-history.sql").read_text())
-    driver = SqliteDriver(path, migrations=first)
-    await driver.open()
-    store = SqlStore(driver)
-    store._sealed = 0  # nothing was rolled up at the time
-    await store.append([*runs(count=20), alarm("shop/cart")])
-    await store.close()
+# Statements of the first version, which all that came after had, too.
+_OF_OLD = (
+    "INSERT INTO checks (id, name) VALUES (1, 'shop/home'), (2, 'shop/cart')",
+    (
+        "INSERT INTO shapes (id, digest, used_ms, body)"
+        ' VALUES (1, x\'01\', {at}, \'{"phases":["connect"],"measured":[],"same":{}}\')'
+    ),
+    "INSERT INTO results VALUES (1, {at}, 1, 1, 0, 21000, 1, '[1100]', NULL, NULL, NULL, NULL)",
+    "INSERT INTO results VALUES (2, {at}, 1, 3, 0, 9000, 1, '[900]', 'connect', 'connect', 'refused', NULL)",
+    # A state as it was written before there were windows and flap detection.
+    (
+        'INSERT INTO states VALUES (2, {at}, \'{"level":3,"since_ms":5,"confirmed":3,"confirmed_since_ms":5,'
+        '"recent":[[5,3]],"incident":"shop/cart@5"}\')'
+    ),
+    (
+        "INSERT INTO transitions (check_id, at_ms, since_ms, level_before, level_after, event, incident,"
+        " incident_since_ms, reason) VALUES (2, {at}, 5, 1, 3, 'opened', 'shop/cart@5', 5, 'refused')"
+    ),
+)
+
+
+def _older(path: Path, version: int) -> None:
+    """A database of a schema of before, with a check that is well and one that is down."""
     with sqlite3.connect(path) as connection:
-        # A state as it was written before there were windows and flap detection.
-        old = '{"level":3,"since_ms":5,"confirmed":3,"confirmed_since_ms":5,"recent":[[5,3]],"incident":"shop/cart@5"}'
-        connection.execute("UPDATE states SET body = ? WHERE check_id = 2", (old,))
+        for migration in load()[:version]:
+            for statement in migration.statements:
+                connection.execute(statement)
+        for statement in _OF_OLD:
+            connection.execute(statement.replace("{at}", str(AT_MS)))
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
+
+
+@pytest.mark.parametrize("version", range(1, len(load())))
+async def test_every_version_of_before_is_upgraded_to_this_one(path: Path, version: int) -> None:
+    """Its runs, its states and its transitions are there afterwards, and more can be stored."""
+    _older(path, version)
     upgraded = SqliteDriver(path)
     await upgraded.open()
     store = SqlStore(upgraded)
     try:
         assert await upgraded.read("PRAGMA user_version") == [(len(load()),)]
-        assert len(await store.results("shop/home", 0, 2**53, 100)) == 20
-        assert len(await store.pending()) == 2
+        assert [kept.level for kept in await store.results("shop/cart", 0, 2**53, 100)] == [Level.DOWN]
         cart = (await store.states())["shop/cart"]
         assert (cart.level, cart.incident, cart.flapping, cart.held) == (Level.DOWN, "shop/cart@5", False, ())
         assert await store.gaps(0, 2**53) == {}
+        await store.append([*runs(count=20), alarm("shop/cart", AT_MS + 60_000)])
+        assert len(await store.results("shop/home", 0, 2**53, 100)) == 20
+        assert len(await store.pending()) == 2
+        assert len(await store.transitions("shop/cart", 0, 2**53, 100)) == 2
+    finally:
+        await store.close()
+
+
+async def test_a_transition_of_before_says_nothing_of_its_runs_alone(path: Path) -> None:
+    """Availability counts it by its level, as it did."""
+    _older(path, 6)
+    upgraded = SqliteDriver(path)
+    await upgraded.open()
+    store = SqlStore(upgraded)
+    try:
+        (move,) = await store.transitions("shop/cart", 0, 2**53, 100)
+        assert (move.after, move.runs, move.runs_since_ms) == (Level.DOWN, None, 0)
+        assert [(edge.since_ms, edge.level) for edge in edges_of([move])] == [(5, Level.DOWN)]
+        assert await upgraded.read("SELECT level_after, runs FROM changes") == [("down", "down")]
+        by_runs = replace(move, at_ms=AT_MS + 9, runs=Level.UP, runs_since_ms=AT_MS + 5)
+        fallen = verdict("shop/cart", AT_MS + 5, Level.DOWN)
+        await store.append([Entry(replace(fallen, transition=by_runs))])
+        assert (await store.transitions("shop/cart", 0, 2**53, 100))[-1] == by_runs
+        assert await store.standing(2**53) == [by_runs]
+        assert await upgraded.read("SELECT level_after, runs FROM changes") == [("down", "down"), ("down", "up")]
     finally:
         await store.close()
 

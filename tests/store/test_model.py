@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporters.base import Notice
-from probe.store.base import Delivery, Entry, Kept, Outcome, Store
+from probe.store.base import Entry, Kept, Store
+from probe.store.deliveries import Delivery, Outcome
 from probe.store.sqlite import open_store
-from tests.store.samples import AT_MS, notice, verdict
+from tests.store.samples import AT_MS, notice, telling, verdict
 from thresholds.base import Level, State, Transition
 
 FOREVER = 2**53
@@ -38,10 +39,10 @@ class Model:
             last[run.check] = entry
             if change is not None:
                 self.transitions.setdefault((change.check, change.at_ms, change.after), change)
-            if entry.notice is not None:
-                self._number(entry.notice)
-                for receiver in entry.receivers:
-                    self.deliveries.setdefault((entry.notice.id, receiver), Delivery(entry.notice, receiver))
+            for told, receivers in entry.act.notices if entry.act is not None else ():
+                self._number(told)
+                for receiver in receivers:
+                    self.deliveries.setdefault((told.id, receiver), Delivery(told, receiver))
         for check, entry in last.items():
             at_ms = entry.verdict.result.at_ms
             self.states[check] = (at_ms, entry.verdict.state)
@@ -92,7 +93,7 @@ def entries(draw: st.DrawFn) -> Entry:
     judged = replace(judged, result=replace(judged.result, attempt=draw(st.integers(1, 2))))
     if before is None or not draw(st.booleans()):
         return Entry(judged)
-    return Entry(judged, draw(notices(check, at_ms)), tuple(draw(st.lists(receivers, unique=True))))
+    return Entry(judged, telling(draw(notices(check, at_ms)), *draw(st.lists(receivers, unique=True))))
 
 
 @st.composite

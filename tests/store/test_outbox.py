@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from exporters.base import Notice, NoticeKind
-from probe.store.base import Delivery, Entry, Outcome, Store
+from probe.store.base import Entry, Store
+from probe.store.deliveries import Delivery, Outcome
 from probe.store.sqlite import open_store
-from tests.store.samples import AT_MS, alarm, notice, verdict
+from tests.store.samples import AT_MS, alarm, notice, telling, told, verdict
 from thresholds.base import Level
 
 
@@ -18,21 +19,19 @@ def _delivered(what: Notice, receiver: str = "chat", at_ms: int = AT_MS + 900) -
 
 def _end(start: Notice, ended_ms: int) -> Entry:
     over = notice("resolved", start.incident, ended_ms + 40, ended_ms=ended_ms)
-    return Entry(verdict(start.check, ended_ms, Level.UP, moved_from=Level.DOWN), over, ("chat", "oncall"))
+    return Entry(verdict(start.check, ended_ms, Level.UP, moved_from=Level.DOWN), telling(over, "chat", "oncall"))
 
 
 async def test_every_receiver_is_owed_the_notice(store: Store) -> None:
     entry = alarm()
     await store.append([entry])
-    assert entry.notice is not None
-    assert await store.pending() == [Delivery(entry.notice, "chat"), Delivery(entry.notice, "oncall")]
+    assert await store.pending() == [Delivery(told(entry), "chat"), Delivery(told(entry), "oncall")]
 
 
 async def test_what_is_owed_comes_in_the_order_of_the_entries(store: Store) -> None:
     first = alarm("a", AT_MS)
     # The wall clock was set back by an hour in between: the end must not overtake the beginning.
-    assert first.notice is not None
-    second = _end(first.notice, AT_MS - 3_600_000)
+    second = _end(told(first), AT_MS - 3_600_000)
     await store.append([first])
     await store.append([second, alarm("b", AT_MS - 3_599_000)])
     owed = await store.pending()
@@ -86,12 +85,12 @@ async def test_a_refusal_that_is_put_right_by_hand_counts_as_told(store: Store) 
 
 async def test_told_is_the_last_notice_that_each_receiver_took(store: Store) -> None:
     start = alarm()
-    assert start.notice is not None
-    worse = replace(notice("changed", start.notice.incident, AT_MS + 500), level=Level.DOWN)
-    change = Entry(verdict("shop/home", AT_MS + 500, Level.DOWN, moved_from=Level.DEGRADED), worse, ("chat", "oncall"))
+    worse = replace(notice("changed", told(start).incident, AT_MS + 500), level=Level.DOWN)
+    fell = verdict("shop/home", AT_MS + 500, Level.DOWN, moved_from=Level.DEGRADED)
+    change = Entry(fell, telling(worse, "chat", "oncall"))
     await store.append([start, change])
-    await store.settle([_delivered(start.notice), _delivered(start.notice, "oncall"), _delivered(worse)])
-    assert await store.told(AT_MS) == [_delivered(start.notice, "oncall"), _delivered(worse)]
+    await store.settle([_delivered(told(start)), _delivered(told(start), "oncall"), _delivered(worse)])
+    assert await store.told(AT_MS) == [_delivered(told(start), "oncall"), _delivered(worse)]
 
 
 @pytest.mark.parametrize(
@@ -101,55 +100,46 @@ async def test_told_is_the_last_notice_that_each_receiver_took(store: Store) -> 
 )
 async def test_an_ended_incident_is_told_for_a_while(store: Store, since_ms: int, seen: list[str]) -> None:
     start = alarm()
-    assert start.notice is not None
-    end = _end(start.notice, AT_MS + 60_000)
-    assert end.notice is not None
+    end = _end(told(start), AT_MS + 60_000)
     await store.append([start, end])
-    await store.settle([_delivered(start.notice)])
-    await store.settle([_delivered(end.notice)])
+    await store.settle([_delivered(told(start))])
+    await store.settle([_delivered(told(end))])
     assert [delivery.notice.kind.value for delivery in await store.told(since_ms)] == seen
 
 
 async def test_an_incident_is_open_for_those_who_were_not_told_of_its_end(store: Store) -> None:
     start = alarm()
-    assert start.notice is not None
-    end = _end(start.notice, AT_MS + 60_000)
+    end = _end(told(start), AT_MS + 60_000)
     await store.append([start, end])
-    assert end.notice is not None
-    await store.settle([_delivered(start.notice), _delivered(start.notice, "oncall")])
-    await store.settle([_delivered(end.notice, "oncall")])
-    assert await store.told(AT_MS + 999_999) == [_delivered(start.notice)]
+    await store.settle([_delivered(told(start)), _delivered(told(start), "oncall")])
+    await store.settle([_delivered(told(end), "oncall")])
+    assert await store.told(AT_MS + 999_999) == [_delivered(told(start))]
 
 
 async def test_a_notice_is_remembered_as_it_was_told(path: Path, store: Store) -> None:
     """One receiver heard the beginning and the end, the other both as one message, under the same id."""
     start = alarm()
-    assert start.notice is not None
-    end = _end(start.notice, AT_MS + 60_000)
-    assert end.notice is not None
+    end = _end(told(start), AT_MS + 60_000)
     await store.append([start, end])
-    at_once = replace(end.notice, kind=NoticeKind.PASSED, level=Level.DEGRADED)
-    await store.settle([_delivered(start.notice), _delivered(end.notice), _delivered(at_once, "oncall")])
-    assert await store.told(0) == [_delivered(end.notice), _delivered(at_once, "oncall")]
+    at_once = replace(told(end), kind=NoticeKind.PASSED, level=Level.DEGRADED)
+    await store.settle([_delivered(told(start)), _delivered(told(end)), _delivered(at_once, "oncall")])
+    assert await store.told(0) == [_delivered(told(end)), _delivered(at_once, "oncall")]
 
 
 async def test_what_was_told_while_the_store_failed_is_written_down(store: Store) -> None:
     """The transition was lost or comes later; the delivery is known all the same."""
     entry = alarm()
-    assert entry.notice is not None
-    await store.settle([_delivered(entry.notice)])
-    assert await store.told(0) == [_delivered(entry.notice)]
+    await store.settle([_delivered(told(entry))])
+    assert await store.told(0) == [_delivered(told(entry))]
     await store.append([entry])
-    assert await store.pending() == [Delivery(entry.notice, "oncall")]
-    assert await store.told(0) == [_delivered(entry.notice)]
+    assert await store.pending() == [Delivery(told(entry), "oncall")]
+    assert await store.told(0) == [_delivered(told(entry))]
 
 
 async def test_an_older_notice_that_is_settled_late_is_not_the_last(store: Store) -> None:
     start = alarm()
-    assert start.notice is not None
-    end = _end(start.notice, AT_MS + 60_000)
-    assert end.notice is not None
+    end = _end(told(start), AT_MS + 60_000)
     await store.append([start, end])
-    await store.settle([_delivered(end.notice)])
-    await store.settle([_delivered(start.notice)])
-    assert await store.told(0) == [_delivered(end.notice)]
+    await store.settle([_delivered(told(end))])
+    await store.settle([_delivered(told(start))])
+    assert await store.told(0) == [_delivered(told(end))]

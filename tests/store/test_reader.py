@@ -2,16 +2,20 @@
 
 import contextlib
 import sqlite3
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from checks.core.result import Result
 from probe.store.base import Announcement, Entry, Kind, Store, StoreError
 from probe.store.migrate import MIGRATIONS
-from probe.store.reader import Reader
+from probe.store.reader import Reader, Stored
 from probe.store.sqlite import SqliteDriver
 from tests.store.samples import AT_MS, result, verdict
 from thresholds.base import Level, Verdict
+from thresholds.measured import LAG
 
 NAME = "shop/home"
 
@@ -57,6 +61,33 @@ async def test_runs_are_those_that_were_stored(store: Store, path: Path) -> None
         assert second.failure == failed.failure
         ((bare, _),) = reader.runs(NAME, 0)
         assert (bare.phases, bare.facts) == ({}, {})
+
+
+def narrowed(run: Result, metrics: Collection[str]) -> Stored:
+    """What is to be read of a run: how our own loop lagged, whether it was asked for or not."""
+    phases = {name: length for name, length in run.phases.items() if name in metrics}
+    facts = {name: value for name, value in run.facts.items() if name in {*metrics, LAG}}
+    return Stored(run.check, run.at_ms, run.duration, phases, facts, run.failure, run.attempt, run.provisional)
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [(), ("ttfb",), ("http.bytes",), ("ttfb", "tls.version", "tls.days_left", "tls.resumed"), ("dns", LAG), ("no",)],
+)
+async def test_of_each_run_as_much_is_read_as_was_asked_for(store: Store, path: Path, metrics: tuple[str, ...]) -> None:
+    good, failed = result(NAME, AT_MS), result(NAME, AT_MS + 1000, good=False)
+    runs = [
+        good,
+        replace(failed, provisional=True),
+        replace(failed, attempt=2),  # begun in the same millisecond
+        replace(good, at_ms=AT_MS + 2000, facts={**good.facts, LAG: 0.3}),
+        replace(good, at_ms=AT_MS + 3000, phases={}, facts={LAG: 0.25}, duration=1.234567),
+        replace(good, at_ms=AT_MS + 4000, phases={}, facts={}),
+    ]
+    await store.append([Entry(Verdict(run, Level.UP, "")) for run in runs])
+    with Reader(path) as reader:
+        (found,) = reader.runs(NAME, 0, metrics=metrics)
+    assert found == [narrowed(run, metrics) for run in runs]
 
 
 async def test_a_window_of_runs_is_half_open_and_goes_over_pages(store: Store, path: Path) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from probe.store.base import Delivery, Entry, Outcome
+from probe.store.base import Entry
+from probe.store.deliveries import Delivery, Outcome
 from probe.store.sqlite import open_store
-from tests.store.samples import alarm, runs, verdict
+from tests.store.samples import alarm, runs, told, verdict
 from thresholds.base import Level
 
 PAGE = Path(__file__).parents[2] / "docs/storage.md"
@@ -41,8 +42,7 @@ async def database(path: Path) -> AsyncIterator[Path]:
         fallen = alarm("shop/home", now_ms - 50_000)
         slow = Entry(verdict("shop/cart", now_ms - 40_000, Level.DEGRADED, moved_from=Level.UP))
         await store.append([fallen, slow])
-        assert fallen.notice is not None
-        await store.settle([Delivery(fallen.notice, "chat", Outcome.DELIVERED, 2, "", now_ms - 47_000)])
+        await store.settle([Delivery(told(fallen), "chat", Outcome.DELIVERED, 2, "", now_ms - 47_000)])
         yield path
     finally:
         await store.close()

@@ -259,10 +259,14 @@ def test_a_zone_of_the_files_own_agrees_with_ianas(change: int, seconds: int, fo
         (_file("SUMMARY:upgrade"), "line 3: event 'upgrade': it has no DTSTART"),
         (
             _file("SUMMARY:u\nDTSTART:2026-11-02"),
-            "line 5: DTSTART '2026-11-02' is no time; write it as in 20261102T220000",
+            "line 5: event 'u': DTSTART '2026-11-02' is no time; write it as in 20261102T220000",
         ),
-        (_file("DTSTART:99990101T000000Z"), "line 4: DTSTART '99990101T000000Z' is no time"),
-        (_file("DTSTART;TZID=Nowhere:20261102T220000"), "line 4: time zone 'Nowhere' is no IANA name"),
+        (_file("DTSTART:99990101T000000Z"), "line 4: event without SUMMARY and UID: DTSTART '99990101T0"),
+        (
+            _file("UID:7@cal\nSUMMARY:u\nDTSTART;TZID=Nowhere:20261102T220000"),
+            "line 6: event 'u' (UID '7@cal'): time zone 'Nowhere' is no IANA name, and the file has no VTIMEZONE of it",
+        ),
+        (_file("DTSTART;TZID=Nowhere:20261102T220000"), "has no VTIMEZONE of it; write one as in Europe/Berlin"),
         (_file("DTSTART:20261102T220000Z\nDTEND:20261101T220000Z"), "it ends before it begins"),
         (_file("DTSTART:20261102T220000Z\nDTEND;VALUE=DATE:20261103"), "one of DTSTART and DTEND is a date"),
         (_file("DTSTART:20261102T220000Z\nDURATION:2h"), "'2h' is no duration of a calendar; write it as in PT2H30M"),
@@ -273,7 +277,14 @@ def test_a_zone_of_the_files_own_agrees_with_ianas(change: int, seconds: int, fo
         ),
         (_file("DTSTART:20261102T220000Z\nRRULE:FREQ=DAILY\nRRULE:FREQ=WEEKLY"), "more than one RRULE"),
         (_file("DTSTART:20261102T220000Z\nDURATION:P400D\nRRULE:FREQ=DAILY"), "longer than a year"),
-        (_file("UID:a\nRECURRENCE-ID;RANGE=THISANDFUTURE:20261102T220000Z\nDTSTART:20261102T220000Z"), "line 5: RANGE"),
+        (
+            _file("UID:a\nRECURRENCE-ID;RANGE=THISANDFUTURE:20261102T220000Z\nDTSTART:20261102T220000Z"),
+            "line 5: event (UID 'a'): RANGE",
+        ),
+        (
+            _file("UID:a\nRECURRENCE-ID:soon\nDTSTART:20261102T220000Z"),
+            "line 5: event (UID 'a'): RECURRENCE-ID 'SOON' is no time; write it as in",
+        ),
         (_file(head=_OFFICE.replace("-0400", "west")), "TZOFFSETTO 'west' is no offset"),
         (_file(head=_OFFICE.replace("DAYLIGHT", "X").replace("STANDARD", "X")), "neither STANDARD nor DAYLIGHT"),
         (_file(*["DTSTART:20261102T220000Z"] * 5001), "a calendar of 5001 events is too large; at most 5000"),

@@ -120,7 +120,7 @@ def test_incidents_open_once_change_between_and_are_resolved_once(policy: Policy
                     assert move.reason
                     incident = ""
                 case Event.QUIET:
-                    assert move.incident == ""
+                    assert move.incident == (incident if move.runs_since_ms else "")
         assert state.incident == incident
         if state.incident:
             assert state.confirmed.bad or state.flapping

@@ -6,7 +6,22 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from thresholds.burn import BurnRule, Needed, Severity, burning, firing, fitted, impossible, needed, rules_for, warnings
+from thresholds.burn import (
+    LOOK,
+    BurnRule,
+    Needed,
+    Severity,
+    alert_rules,
+    burning,
+    firing,
+    fitted,
+    hurried,
+    impossible,
+    needed,
+    rules_for,
+    shortest,
+    warnings,
+)
 from thresholds.ledger import Covered, RunLedger, TimeLedger
 from thresholds.slo import DAY, HOUR, Kind, Objective, Period
 from thresholds.spans import Spans, union
@@ -329,3 +344,68 @@ def test_validate_names_the_alerts_that_one_lost_run_fires() -> None:
 def test_a_rule_that_fits_is_left_as_it_is() -> None:
     rule = BurnRule(_PAGE, HOUR, 300, 14.4)
     assert fitted(rule, 60) == rule
+
+
+def _over(seconds: float, kind: Kind = Kind.AVAILABILITY) -> Objective:
+    limit = 0.8 if kind is Kind.LATENCY else 0.0
+    return Objective("shop", 0.99, Period(rolling=seconds), kind=kind, limit=limit)
+
+
+@pytest.mark.parametrize(
+    ("kind", "period", "windows"),
+    [
+        (Kind.AVAILABILITY, 30 * DAY, [(3600, 300), (21_600, 1800), (86_400, 7200), (259_200, 21_600)]),
+        (Kind.AVAILABILITY, DAY, [(514, 45), (3086, 257), (12_343, 1029), (37_029, 3086)]),
+        (Kind.AVAILABILITY, HOUR, [(180, 45), (514, 45), (1543, 129)]),
+        (Kind.LATENCY, 30 * DAY, [(3600, 300), (21_600, 1800), (86_400, 7200), (259_200, 21_600)]),
+        (Kind.LATENCY, DAY, [(1200, 300), (3086, 300), (12_343, 1029), (37_029, 3086)]),
+    ],
+)
+def test_no_window_is_shorter_than_can_be_judged(kind: Kind, period: float, windows: list[tuple[float, float]]) -> None:
+    """Three looks, fifteen seconds apart, in a short window and twelve in a long one; of latency, whole buckets."""
+    rules = alert_rules(_over(period, kind), 1.0)
+    assert [(rule.long, rule.short) for rule in rules] == windows
+    assert all(rule.short >= 3 * LOOK for rule in rules)
+
+
+def test_fewer_scrapes_than_looks_take_longer_windows() -> None:
+    assert [shortest(_over(DAY), scrape) for scrape in (15.0, 60.0, 300.0)] == [45.0, 180.0, 900.0]
+    assert [shortest(_over(DAY, Kind.LATENCY), scrape) for scrape in (15.0, 60.0, 300.0)] == [300.0, 300.0, 900.0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "period", "every", "text"),
+    [
+        (
+            Kind.AVAILABILITY,
+            HOUR,
+            1.0,
+            (
+                "99% available over 1h: its fastest alert would look back 21 s, and Probe looks every 15 s: it looks "
+                "back 3m, in which 18% of the budget goes before anybody is told; promise over 8h 24m or longer"
+            ),
+        ),
+        (Kind.AVAILABILITY, HOUR, 15.0, ""),  # runs so far apart need windows as long
+        (Kind.AVAILABILITY, 8.4 * HOUR, 1.0, ""),
+        (Kind.AVAILABILITY, 8.3 * HOUR, 1.0, "99% available over 8h 18m: its fastest alert would look back 2m 58s"),
+        (
+            Kind.LATENCY,
+            DAY,
+            60.0,
+            (
+                "99% of total under 800 ms over 1d: its fastest alert would look back 8m 34s, and runs are counted by "
+                "5m: it looks back 20m, in which 19% of the budget goes before anybody is told; promise over 2d 8h or "
+                "longer"
+            ),
+        ),
+        (Kind.LATENCY, 56 * HOUR, 60.0, ""),
+        (Kind.LATENCY, 30 * DAY, 60.0, ""),
+    ],
+)
+def test_validate_says_when_a_period_is_too_short_for_its_alerts(
+    kind: Kind, period: float, every: float, text: str
+) -> None:
+    objective = _over(period, kind)
+    found = hurried(objective, every)
+    assert found.startswith(text) if text else not found
+    assert (found in warnings(objective, alert_rules(objective, every), every)) is bool(text)

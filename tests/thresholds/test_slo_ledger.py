@@ -49,6 +49,17 @@ def test_runs_of_a_window_are_those_from_its_start_to_before_its_end(
     assert tally.expected == pytest.approx(max(tally.known, 0, min(end, 50) - max(start, 0)), rel=1e-12)
 
 
+def test_a_window_begins_with_a_bucket_so_that_a_bucket_that_began_just_now_is_not_all_of_it() -> None:
+    """Five minutes by buckets of five minutes: all runs are slow, at whatever second somebody looks."""
+    step = 300_000
+    for now in range(2 * step, 3 * step, 15_000):
+        counted = [(0, 0, 30), (step, 0, 30), (2 * step, 0, (now - 2 * step) // 10_000)]
+        ledger = RunLedger(counted, [(0, 10 * step)], every=10.0, step=step)
+        tally = ledger.tally((now - step, now))
+        assert tally.bad == pytest.approx(tally.expected, abs=1)
+        assert 30 <= tally.expected <= 60
+
+
 def _line(*parts: tuple[int, Condition], **flags: bool) -> list[Interval]:
     """Conditions one after the other, each for so many minutes."""
     found, at = [], 0

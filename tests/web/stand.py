@@ -16,6 +16,10 @@ from checks.core.base import CheckSpec
 from checks.core.redact import Redactor
 from checks.core.result import Failure, FailureKind, Result
 from probe.config.model import Config, Planned
+from probe.engine.changes import ChangeLog
+from probe.engine.dispatch import Dispatcher
+from probe.engine.duty import Duty
+from probe.engine.heartbeats import Heartbeats
 from probe.engine.hub import Hub
 from probe.engine.judgement import Judgement
 from probe.engine.metrics import OwnMetrics
@@ -23,9 +27,12 @@ from probe.engine.objectives import Account
 from probe.engine.recall import parts_of
 from probe.engine.records import Records
 from probe.engine.report import report
+from probe.engine.response import Response
 from probe.engine.trend import Series, trend
 from probe.engine.vitals import Vitals
-from probe.store.base import Announcement, Entry, Store
+from probe.store.base import Act, Announcement, Entry
+from probe.store.overrides import overrides_of
+from probe.store.sql import SqlStore
 from probe.store.sqlite import open_store
 from probe.web.app import make_app
 from tests.conftest import FakeClock
@@ -60,6 +67,9 @@ class Service:
 
     config: Config
     judgement: Judgement
+    changes: ChangeLog
+    response: Response
+    duty: Duty
     reason: str = ""
     problems: Sequence[str] = ()
     reloads: int = 0
@@ -93,6 +103,8 @@ class Service:
 
     async def announce(self, announcement: Announcement) -> None:
         await self.judgement.announce(announcement)
+        overrides = overrides_of(self.announced())
+        self.duty.overrides = lambda: overrides
 
     async def reload(self) -> Sequence[str]:
         self.reloads += 1
@@ -114,11 +126,14 @@ class Service:
 class Stand:
     """Hub, store, application."""
 
-    def __init__(self, clock: FakeClock, store: Store, *plans: Planned) -> None:
+    def __init__(self, clock: FakeClock, store: SqlStore, *plans: Planned) -> None:
         self.clock, self.store = clock, store
         config = Config(Path("probe.yml"), "test-1", "127.0.0.1", 0, "", {plan.name: plan for plan in plans})
         self.judgement = Judgement(store, clock, lambda: self.paused.append(self.judgement.upkeep.paused()))
-        self.service = Service(config, self.judgement)
+        duty = Duty(config.roster)
+        self.dispatcher = Dispatcher(config, clock, lambda _: None, duty)
+        response = Response(self.dispatcher, self.kept, store, clock, lambda: self.service.config)
+        self.service = Service(config, self.judgement, ChangeLog(store, clock, self.judgement.announce), response, duty)
         self.paused: list[frozenset[str]] = []  # what is paused, each time that it changes
         self.token = ""
         self.redact = Redactor(["hunter2-secret"])
@@ -127,8 +142,9 @@ class Stand:
         self.service.own.watch_processes(lambda: self.vitals)
         self.service.own.watch_queue("store", lambda: len(self.entries), lambda: 0)
         pasts = {plan.name: Past(parts_of(plan.policy, lambda _: False)) for plan in plans if plan.policy.remembers}
-        self.hub = Hub(config, clock, self.entries.append, lambda _: None, {}, {}, pasts=pasts)
+        self.hub = Hub(config, clock, self.entries.append, lambda _: None, {}, self.dispatcher.hear, pasts=pasts)
         self.judgement.attach(self.hub)
+        self.heartbeats = Heartbeats(store, clock, self.hub.emit)
 
     async def plan(self, *windows: Window) -> None:
         """Another configuration, with this maintenance."""
@@ -139,6 +155,9 @@ class Stand:
         self.clock.step_wall(10_000)
         phases = more.pop("phases", {"dns": duration * 0.2, "connect": duration * 0.3})
         self.hub.emit(Result(name, self.clock.now_ms(), duration, phases, failure=failure, **more))
+
+    async def kept(self, act: Act) -> None:
+        await self.store.append([act])
 
     async def keep(self) -> None:
         await self.store.append(self.entries)
@@ -153,6 +172,7 @@ class Stand:
             token=lambda: self.token,
             redact=self.redact,
             clock=self.clock,
+            jobs=self.heartbeats,
         )
 
     @asynccontextmanager
@@ -167,6 +187,7 @@ async def standing(clock: FakeClock, folder: Path, *plans: Planned) -> AsyncIter
     try:
         stand = Stand(clock, store, *plans)
         await stand.plan()
+        await stand.service.changes.read()
         yield stand
     finally:
         await store.close()

@@ -36,7 +36,7 @@ async def test_a_list_shows_each_check_as_it_stands(clock: FakeClock, tmp_path: 
         "level": "down",
         "since": "2023-11-14T22:13:30.000Z",
         "reason": "connection refused",
-        "incident": {"id": "shop/home@1700000010000", "since": "2023-11-14T22:13:30.000Z"},
+        "incident": {"id": "shop/home@1700000010000", "number": 1, "since": "2023-11-14T22:13:30.000Z"},
         "maintenance": None,
         "last": {
             "at": "2023-11-14T22:13:30.000Z",
@@ -144,6 +144,7 @@ async def test_a_check_has_its_last_results_and_transitions(clock: FakeClock, tm
         "event": "opened",
         "incident": "shop/home@1700000020000",
         "reason": "no answer within 5 s",
+        "runs": "down",
     }
     assert newest["results"] == value["results"][1:]
 

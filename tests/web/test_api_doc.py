@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from exporters.alerting.change import Change
 from probe.store.base import Announcement, Kind
 from tests.conftest import FakeClock
+from tests.web.responding import equip
 from tests.web.stand import REFUSED, planned, standing
 from thresholds.base import Aggregate, BaselineThreshold, Level, Policy, WindowThreshold
 from thresholds.maintenance import OneOff, Window
@@ -18,7 +20,7 @@ LIMITS = Policy(
     windows=(WindowThreshold("p95(total) over 10m", Aggregate.P95, "total", 600.0, degraded=0.8),),
     baselines=(BaselineThreshold("baseline(ttfb)", "ttfb", 4.0),),
 )
-OPEN = {"labels", "phases", "facts", "dropped"}  # whose keys are the configuration's, the run's, or reasons
+OPEN = {"labels", "phases", "facts", "dropped", "seen"}  # whose keys are the configuration's, the run's, or reasons
 
 
 def documented(heading: str):
@@ -43,7 +45,10 @@ def keys(value, path: str = "") -> set[str]:
         ("GET /api/v1/checks/{name}", "/api/v1/checks/shop/checkout"),
         ("GET /api/v1/vitals", "/api/v1/vitals"),
         ("GET /api/v1/maintenance", "/api/v1/maintenance"),
+        ("GET /api/v1/changes", "/api/v1/changes"),
         ("GET /api/v1/exclusions", "/api/v1/exclusions"),
+        ("GET /api/v1/incidents", "/api/v1/incidents"),
+        ("GET /api/v1/silences", "/api/v1/silences"),
     ],
 )
 async def test_the_keys_in_the_documentation_are_those_returned(clock: FakeClock, tmp_path: Path, heading, path):
@@ -59,9 +64,29 @@ async def test_the_keys_in_the_documentation_are_those_returned(clock: FakeClock
         await stand.plan(Window("restart", OneOff((now_ms + 1000, now_ms + 2000)), ("shop/*",)))
         for kind in Kind:
             await stand.judgement.announce(Announcement(f"{kind}", kind, now_ms - 1000, now_ms + 1000, ("shop/*",)))
+        await stand.service.changes.begin(Change("CHG123", now_ms - 1000, services=("shop",)))
         async with stand.client() as client:
             value = await (await client.get(path)).json()
     assert keys(documented(heading)[0]) == keys(value)
+
+
+async def test_the_keys_of_an_incident_and_of_a_route_are_those_returned(clock: FakeClock, tmp_path: Path):
+    async with standing(clock, tmp_path, planned("shop/checkout", labels={"tier": "1"})) as stand:
+        equip(stand)
+        stand.run("shop/checkout", REFUSED)
+        await stand.keep()
+        async with stand.client() as client:
+            for path in ("actions", "notes"):
+                await client.post(f"/api/v1/incidents/1/{path}", json={"author": "ana", "text": "warm the cache"})
+            incident = await (await client.get("/api/v1/incidents/1")).json()
+            asked = {"checks": ["shop/*"], "for": "1h", "reason": "load test", "author": "ana"}
+            made = await (await client.post("/api/v1/silences", json=asked)).json()
+            route = await (await client.get("/api/v1/route?check=shop/checkout")).json()
+            await client.post(f"/api/v1/silences/{made['id']}/end")
+            route["hears"] = (await (await client.get("/api/v1/route?check=shop/checkout")).json())["hears"]
+    assert keys(documented("GET /api/v1/incidents/{number}")[0]) == keys(incident)
+    assert keys(documented("GET /api/v1/route")[0]) == keys(route)
+    assert keys(documented("GET /api/v1/silences")[0]["silences"][0]) == keys(made)
 
 
 async def test_every_endpoint_is_documented(clock: FakeClock, tmp_path: Path):
@@ -70,7 +95,7 @@ async def test_every_endpoint_is_documented(clock: FakeClock, tmp_path: Path):
         routes = {
             (route.method, route.resource.canonical)
             for route in stand.app().router.routes()
-            if route.resource is not None and route.method != "HEAD"
+            if route.resource is not None and route.method not in ("HEAD", "*")
         }
     assert routes - {("GET", "/static/{name}")} == table
 

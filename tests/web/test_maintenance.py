@@ -51,7 +51,10 @@ async def test_announced_maintenance_mutes_is_kept_and_is_listed(clock: FakeCloc
         "slo": "excluded",
         "reason": "monthly patches",
         "author": "ana",
+        "ended_at": None,
+        "ended_by": "",
     }
+    assert listed["past"] == []
     assert (listed["now"], listed["next"], listed["total"]) == ([made], [], 0)
     span = NOW, NOW + 2 * HOUR
     assert kept == [
@@ -82,7 +85,7 @@ async def test_what_was_announced_outlives_the_process_and_can_still_be_ended(cl
         assert (await read(client, "/api/v1/maintenance"))["now"] == [made]
         clock.step_wall(MIN)
         ended = await post(client, f"/api/v1/maintenance/{made['id']}/end")
-        assert ended == made | {"to": "2023-11-14T22:14:20.000Z"}
+        assert ended == made | {"to": "2023-11-14T22:14:20.000Z", "ended_at": "2023-11-14T22:14:20.000Z"}
         assert not stand.judgement.upkeep.muted("shop/home", NOW + MIN)
         assert stand.judgement.upkeep.muted("shop/home", NOW + MIN - 1)
 
@@ -154,11 +157,43 @@ async def test_an_exclusion_leaves_time_out_until_it_is_withdrawn(clock: FakeClo
         assert (listed["exclusions"], listed["total"]) == ([made], 1)
         assert (await read(client, "/api/v1/exclusions?since=1h"))["total"] == 0
         gone = await post(client, f"/api/v1/exclusions/{made['id']}/withdraw")
-        assert gone == made | {"to": made["from"], "withdrawn": True}
+        assert gone == made | {"to": made["from"], "withdrawn": True, "withdrawn_at": "2023-11-14T22:13:20.000Z"}
         assert await post(client, f"/api/v1/exclusions/{made['id']}/withdraw") == gone
         assert stand.judgement.upkeep.of("shop/home", within)[2] == []
         assert (await read(client, "/api/v1/exclusions"))["exclusions"] == [gone]
         assert (await read(client, "/api/v1/maintenance"))["now"] == []
+
+
+async def test_who_ended_maintenance_and_when_is_kept_and_listed_for_a_day(clock: FakeClock, tmp_path: Path):
+    ahead = PATCHES | {"from": "2023-11-16T02:00:00Z", "reason": "later"}
+    async with standing(clock, tmp_path, *PLANS) as stand, stand.client() as client:
+        made = await post(client, "/api/v1/maintenance", PATCHES, 201)
+        later = await post(client, "/api/v1/maintenance", ahead, 201)
+        brief = await post(client, "/api/v1/maintenance", PATCHES | {"for": "1m", "reason": "brief"}, 201)
+        clock.step_wall(10 * MIN)
+        ended = await post(client, f"/api/v1/maintenance/{made['id']}/end", {"author": "ben"})
+        await post(client, f"/api/v1/maintenance/{later['id']}/end", {"author": "cleo"})
+        assert (ended["ended_at"], ended["ended_by"]) == ("2023-11-14T22:23:20.000Z", "ben")
+        clock.step_wall(MIN)
+        assert await post(client, f"/api/v1/maintenance/{made['id']}/end", {"author": "dan"}) == ended
+    async with standing(clock, tmp_path, *PLANS) as stand, stand.client() as client:
+        past = (await read(client, "/api/v1/maintenance"))["past"]
+        assert [(one["id"], one["to"], one["ended_by"]) for one in past] == [
+            (brief["id"], "2023-11-14T22:14:20.000Z", ""),
+            *sorted([(made["id"], ended["to"], "ben"), (later["id"], later["from"], "cleo")]),
+        ]
+        clock.step_wall(24 * HOUR)
+        assert (await read(client, "/api/v1/maintenance"))["past"] == []
+
+
+async def test_who_withdrew_an_exclusion_and_when_is_kept(clock: FakeClock, tmp_path: Path):
+    async with standing(clock, tmp_path, *PLANS) as stand, stand.client() as client:
+        made = await post(client, "/api/v1/exclusions", LOST, 201)
+        clock.step_wall(HOUR)
+        await post(client, f"/api/v1/exclusions/{made['id']}/withdraw", {"author": "hunter2-secret"})
+    async with standing(clock, tmp_path, *PLANS) as stand, stand.client() as client:
+        (gone,) = (await read(client, "/api/v1/exclusions"))["exclusions"]
+    assert (gone["withdrawn_at"], gone["withdrawn_by"]) == ("2023-11-14T23:13:20.000Z", "•••")
 
 
 async def test_each_kind_is_ended_at_its_own_address(clock: FakeClock, tmp_path: Path):
@@ -393,4 +428,4 @@ async def test_a_muted_check_that_fails_is_down_and_marked(clock: FakeClock, tmp
         stand.run("shop/home", REFUSED)
         value = await read(client, "/api/v1/checks/shop/home")
     assert (value["level"], value["maintenance"]["mode"]) == ("down", "mute")
-    assert all(entry.notice is None for entry in stand.entries)
+    assert all(entry.act is None for entry in stand.entries)

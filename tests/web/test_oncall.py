@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -53,7 +54,7 @@ def roster() -> Roster:
 
 
 @asynccontextmanager
-async def serving(clock: FakeClock, folder: Path) -> AsyncIterator[tuple[Stand, TestClient]]:
+async def serving(clock: FakeClock, folder: Path) -> AsyncIterator[tuple[Stand, TestClient[Any, Any]]]:
     async with standing(clock, folder) as stand:
         stand.service.duty = Duty(roster())
         stand.service.duty.receivers = lambda: ["mail"]

@@ -169,7 +169,7 @@ def _own_duties() -> list[Json]:
         query(failed, "{{reason}} failure: {{receiver}}"),
         query("sum by (receiver) (probe_notifications_pending)", "pending: {{receiver}}"),
     ]
-    oldest = [_own("probe_notification_oldest_pending_seconds")]
+    oldest = [query("max by (receiver) (probe_notification_oldest_pending_seconds)", "{{receiver}}")]
     unwritten = [query(counted("probe_store_failures_total", by="instance"), "{{instance}}")]
     return row(
         "Probe itself: history and alerts",

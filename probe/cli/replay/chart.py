@@ -14,7 +14,7 @@ from checks.core.units import format_duration
 from probe.cli.replay.figures import NEW, STAYS, VANISHES
 from probe.cli.replay.history import Story, Told
 from probe.cli.replay.series import Column, Series
-from probe.cli.replay.table import stamp
+from probe.cli.replay.table import exact, stamp
 from thresholds.base import Level, Policy
 from thresholds.spans import Span
 
@@ -206,7 +206,7 @@ def _alert(scale: Scale, told: Told, story: Story, kind: str = "") -> Bar:
     alert = told.alert
     lasted = "open" if alert.open else format_duration(alert.lasted(story.period[1]))
     noise = f" ({', '.join(told.noise)})" if told.noise else ""
-    title = f"{kind + ': ' if kind else ''}{stamp(alert.opened_ms)} UTC, {lasted}{noise}: {alert.reason}"
+    title = f"{kind + ': ' if kind else ''}{exact(alert.opened_ms)} UTC, {lasted}{noise}: {alert.reason}"
     span = alert.opened_ms, alert.resolved_ms or story.period[1]
     return scale.bar(span, f"{alert.worst.name.lower()} {kind}".strip(), title)
 
@@ -218,7 +218,7 @@ def _lanes(scale: Scale, story: Story) -> list[tuple[int, str, Sequence[Bar]]]:
     for found in story.outages:
         span = found.outage.first_bad_ms, found.outage.first_good_ms or story.period[1]
         outages.append(
-            scale.bar(span, "outage", f"{stamp(span[0])} UTC, {format_duration((span[1] - span[0]) / 1000)}")
+            scale.bar(span, "outage", f"{exact(span[0])} UTC, {format_duration((span[1] - span[0]) / 1000)}")
         )
     today = [_alert(scale, one, story, STAYS if one.alert in stays else VANISHES) for one in story.today[:_MOST_BARS]]
     would_be = [_alert(scale, one, story, NEW if one.alert in new else STAYS) for one in story.would_be[:_MOST_BARS]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -33,6 +34,7 @@ _NIGHT = re.compile(r"(\d\d?):(\d\d)-(\d\d?):(\d\d)")
 _NICE = 10  # the service and its probes come first
 _LONGEST = 3660 * 86400.0
 _WIDE = 160  # columns, where there is no terminal
+_SELDOM = (100_000, 20, 1_000)  # new objects, and collections of a generation, after which garbage is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def replay(config: Config, wish: Wish, old: Config | None = None) -> int:
     """Replay, and print or write what came of it; the exit code."""
     be_nice()
     try:
-        with Reader.at(wish.store) as reader:
+        with Reader.at(wish.store) as reader, seldom_collecting():
             stories, absent = _told(Historian(reader, wish.question, config.maintenance), wish.checks)
     except StoreError as error:
         click.echo(str(error), err=True)
@@ -159,6 +161,17 @@ def be_nice() -> None:
     """A replay takes what the service leaves of the processor."""
     if os.getpriority(os.PRIO_PROCESS, 0) < _NICE:
         os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+
+
+@contextmanager
+def seldom_collecting() -> Iterator[None]:
+    """Runs come and go by the thousand, and none is part of a circle: to look for those took a tenth of a replay."""
+    before = gc.get_threshold()
+    gc.set_threshold(*_SELDOM)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _write(

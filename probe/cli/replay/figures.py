@@ -49,11 +49,16 @@ class Figures:
 
     today: Side = field(default_factory=Side)
     would_be: Side = field(default_factory=Side)
-    stays: int = 0
+    stays: int = 0  # of today's: the rest vanishes
     vanishes: int = 0
-    new: int = 0
+    new: int = 0  # of those that would be: the rest is kept
     outages: int = 0
     runs: int = 0
+
+    @property
+    def kept(self) -> int:
+        """Alerts that would be, of those that are told today: several of today's may be one, and one several."""
+        return self.would_be.alerts - self.new
 
 
 def figures(stories: Iterable[Story]) -> Figures:
@@ -121,6 +126,7 @@ def _sums(sums: Figures) -> Mapping[str, Any]:
         "runs": sums.runs,
         "stays": sums.stays,
         "vanishes": sums.vanishes,
+        "kept": sums.kept,
         "new": sums.new,
         "outages": sums.outages,
         "today": _side(sums.today),

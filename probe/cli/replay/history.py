@@ -151,7 +151,8 @@ class Historian:
                     moves.append(move)
                 failing.take(result)
                 if result.at_ms >= since_ms:
-                    runs += not result.provisional
+                    if not result.provisional:
+                        runs += 1
                     if series is not None:
                         series.take(result)
             progress((page[-1].at_ms - begins_ms) / max(1, until_ms - begins_ms) if page else 0.0)

@@ -12,12 +12,13 @@ from probe.cli.replay import chart as geometry
 from probe.cli.replay.chart import Chart, chart
 from probe.cli.replay.figures import Figures, Line, busiest, figures, lines
 from probe.cli.replay.history import Question, Story
-from probe.cli.replay.table import stamp
+from probe.cli.replay.table import exact, stamp
 from probe.config.model import Config
 from thresholds.alerts import Noise
 
 _MOST_CHARTS = 60
 _MOST_LINES = 200  # alerts of one check
+_MOST_OPEN = 50  # rows of a table that stands open
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"stamp": stamp, "length": _length}
+    environment.filters |= {"stamp": stamp, "exact": exact, "length": _length}
     order = busiest(stories)
     telling = [story for story in order if not story.quiet] or order[:1]
     since_ms = min((story.period[0] for story in stories), default=question.period[0])
@@ -61,6 +62,7 @@ def page(
         outage=question.outage,
         kinds=list(Noise),
         geometry=geometry,
+        most_open=_MOST_OPEN,
     )
 
 

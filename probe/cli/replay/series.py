@@ -6,10 +6,10 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from checks.core.result import FailureKind, Result
+from checks.core.result import FailureKind
 from thresholds.base import Policy
 from thresholds.baseline import Baseline
-from thresholds.measured import truthful, value_of
+from thresholds.measured import Run, truthful, value_of
 from thresholds.past import Past
 from thresholds.sketch import rank_of
 from thresholds.spans import Span
@@ -65,7 +65,7 @@ class Series:
         baselines = [one for one in parts if isinstance(one, Baseline) and one.metric == metric]
         return cls(metric, period, points, baselines[0] if baselines else None)
 
-    def take(self, result: Result) -> None:
+    def take(self, result: Run) -> None:
         if result.provisional or (result.failure is not None and result.failure.kind is FailureKind.LOCAL):
             return
         place = (result.at_ms - self._since_ms) // self.step_ms

@@ -59,7 +59,7 @@ def _sides(sums: Figures) -> Table:
         table.add_row(f"of {sums.outages} real outages, told", _told(sums.today, sums), _told(sums.would_be, sums))
         table.add_row("  after, in the middle", _length(sums.today.to_detect), _length(sums.would_be.to_detect))
     table.add_section()
-    table.add_row("stay", str(sums.stays), "")
+    table.add_row("stay", str(sums.stays), str(sums.kept))
     table.add_row("vanish", Text(str(sums.vanishes), style=_STYLE[VANISHES] if sums.vanishes else ""), "")
     table.add_row("new", "", Text(str(sums.new), style=_STYLE[NEW] if sums.new else ""))
     return table
@@ -156,6 +156,11 @@ def _table(first: str, *others: str) -> Table:
 
 def _length(seconds: float | None) -> str:
     return "—" if seconds is None else format_duration(seconds)
+
+
+def exact(at_ms: int) -> str:
+    """As `stamp`, to the second: alerts of one minute are told apart."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def stamp(at_ms: int) -> str:

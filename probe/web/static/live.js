@@ -57,7 +57,12 @@
     const focus = document.activeElement && document.activeElement.getAttribute("href");
     for (const old of live) {
       const part = fresh.getElementById(old.id);
-      if (part) old.replaceWith(document.adoptNode(part));
+      if (!part) continue;
+      for (const open of old.querySelectorAll("details[id][open]")) {
+        const same = fresh.getElementById(open.id); // what somebody has opened stays open
+        if (same) same.open = true;
+      }
+      old.replaceWith(document.adoptNode(part));
     }
     if (!focus || document.activeElement !== document.body) return;
     for (const link of document.querySelectorAll("[data-live] a")) {

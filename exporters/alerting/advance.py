@@ -1,0 +1,341 @@
+"""What a case has to tell now, and when to look at it again. Pure: what is known goes in, what to do comes out.
+
+It compares what is so with what was told. So nothing is lost that happens while nobody looks, and nothing is told
+twice because somebody looks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from exporters.alerting.case import Case, Line, Page, People, Said, Seen, Tell
+from exporters.alerting.incident import Incident, Severity, Status
+from exporters.base import NoticeKind
+from exporters.oncall.escalation import EscalationPolicy, Step
+from thresholds.base import Level
+
+LASTS = "it lasts"  # why somebody is told again
+_ESCALATION = "escalation:"
+_COMPANY_MS = 10_000  # that a change in a group waits for others: what fails together recovers together
+_MOST_STEPS = 100  # taken in one go: a policy without delays must end
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What follows."""
+
+    case: Case
+    tells: tuple[Tell, ...] = ()
+    wake_ms: int = 0  # when to look again; 0: when something changes
+    lapsed: tuple[str, ...] = ()  # incidents whose acknowledgement nobody has confirmed
+    notes: tuple[str, ...] = ()  # for the timeline: who could not be told, and why
+
+
+def advance(case: Case, seen: Sequence[Seen], people: People, now_ms: int) -> Outcome:
+    """What to do about a case. `seen` are its incidents, as they are now; one that is missing is over."""
+    return _Advance(case, seen, people, now_ms).outcome()
+
+
+class _Advance:
+    """One look at one case."""
+
+    def __init__(self, case: Case, seen: Sequence[Seen], people: People, now_ms: int) -> None:
+        self.case = case
+        self.people = people
+        self.now_ms = now_ms
+        self.live = [one for one in seen if one.incident.open]
+        self.shown = [one.incident for one in self.live if not one.hold]
+        self.new: dict[str, str] = {}  # why, by receiver that hears of it for the first time
+        self.again: dict[str, str] = {}  # ... that hears that it lasts
+        self.wakes = [one.until_ms for one in self.live if one.hold and one.until_ms]
+        self.lapsed: list[str] = []
+        self.notes: list[str] = []
+        self.urgent = False  # what is new does not wait for others
+        self.pending_ms = 0
+
+    def outcome(self) -> Outcome:
+        case = self.case
+        if case.ended:
+            return Outcome(case)
+        if not self.live:
+            return self._ended()
+        told = case.receivers
+        lines = tuple(self._line(line) for line in case.lines) if self.shown else case.lines
+        news, was = self._news() if told else (None, Level.UNKNOWN)
+        tells = []
+        if news is not None and self._postponed(news):
+            news = None
+        if news is not None:
+            why = dict.fromkeys(told, "")
+            tells.append(Tell(news, why, was))
+        reminded = {name: why for name, why in self.again.items() if news is None}
+        if reminded:
+            tells.append(Tell(NoticeKind.REPEATED, reminded))
+        fresh = {name: why for name, why in self.new.items() if name not in told}
+        if fresh:
+            tells.append(Tell(NoticeKind.OPENED, fresh))
+        case = replace(case, lines=lines, pending_ms=self.pending_ms)
+        if news is not None or fresh:
+            case = replace(case, said=self._say(case.said))
+        if tells:
+            case = replace(case, told_ms=self.now_ms, count=case.count + len(tells))
+        return Outcome(case, tuple(tells), self._wake(), tuple(self.lapsed), tuple(self.notes))
+
+    def _ended(self) -> Outcome:
+        """All of it is over: whoever was told hears that."""
+        case, told = self.case, self.case.receivers
+        tells = (Tell(NoticeKind.RESOLVED, dict.fromkeys(told, "")),) if told else ()
+        ended = replace(case, ended=True, count=case.count + len(tells), told_ms=self.now_ms if tells else case.told_ms)
+        return Outcome(ended, tells)
+
+    # What has changed for those who know of it.
+
+    def _news(self) -> tuple[NoticeKind | None, Level]:
+        """What is new since the last message, the most important of it, and the level that was told."""
+        kind, was = None, Level.UNKNOWN
+        for incident in self.shown:
+            before = self.case.said.get(incident.id)
+            if before is None:
+                kind = NoticeKind.CHANGED  # another incident of the group
+            elif incident.level > before.level or (incident.level is not before.level and not incident.status.held):
+                kind, was = NoticeKind.CHANGED, before.level
+                self.urgent = self.urgent or not self.case.key or incident.level > before.level
+            elif before.status.held is not incident.status.held or _passed_on(before, incident):
+                kind = kind or (NoticeKind.ACKNOWLEDGED if incident.status.held else NoticeKind.UNACKNOWLEDGED)
+            elif incident.count >= 2 * before.count and not incident.status.held:
+                kind = NoticeKind.CHANGED
+        open_ids = {one.incident.id for one in self.live}
+        if (
+            kind is None
+            and self.case.key
+            and any(
+                said.status is not Status.RESOLVED
+                for identity, said in self.case.said.items()
+                if identity not in open_ids
+            )
+        ):
+            kind = NoticeKind.CHANGED  # one of several is over
+        return kind, was
+
+    def _postponed(self, news: NoticeKind) -> bool:
+        """Whether a message about a change comes too soon: after the last one, or before others that come with it."""
+        if news is not NoticeKind.CHANGED or self.urgent:
+            return False
+        self.pending_ms = self.case.pending_ms or self.now_ms
+        interval = max((line.interval for line in self.case.lines), default=0.0)
+        due_ms = max(self.case.told_ms + round(interval * 1000), self.pending_ms + _COMPANY_MS)
+        if self.now_ms >= due_ms:
+            self.pending_ms = 0
+            return False
+        self.wakes.append(due_ms)
+        return True
+
+    def _say(self, before: Mapping[str, Said]) -> Mapping[str, Said]:
+        """What receivers know of after the message."""
+        said = {identity: replace(one, status=Status.RESOLVED) for identity, one in before.items()}
+        for one in self.live:
+            if one.incident.id in before:
+                said[one.incident.id] = before[one.incident.id]
+        for incident in self.shown:
+            said[incident.id] = Said(incident.level, incident.status, incident.count, incident.acked_by)
+        return said
+
+    # Who is to be told, and when.
+
+    @property
+    def _severity(self) -> Severity:
+        return max((incident.severity for incident in self.shown), key=lambda one: one.rank)
+
+    def _held(self) -> bool:
+        """Somebody takes care of all of it."""
+        return all(incident.status.held for incident in self.shown)
+
+    def _line(self, line: Line) -> Line:
+        if not line.begun_ms:
+            line = self._begin(line)
+            if not line.begun_ms:
+                return line
+        line = self._pages(line)
+        if line.target.startswith(_ESCALATION):
+            policy = self.people.policy(line.target.removeprefix(_ESCALATION))
+            if policy is not None:
+                line = self._escalated(line, policy)
+        return self._repeated(line)
+
+    def _begin(self, line: Line) -> Line:
+        due_ms = self.case.opened_ms + round(line.wait * 1000)
+        if self.now_ms < due_ms:
+            self.wakes.append(due_ms)
+            return line
+        if self._held():
+            return line  # acknowledged before anybody was told: whoever did knows
+        line = replace(line, begun_ms=self.now_ms, told_ms=self.now_ms, since_ms=self.now_ms)
+        if line.target.startswith(_ESCALATION):
+            return line
+        line, _ = self._told(line, line.target, line.route)
+        return line
+
+    def _told(self, line: Line, target: str, why: str, *, alone: bool = False) -> tuple[Line, bool]:
+        """A line with its target told; and whether there was anybody to tell."""
+        if ":" not in target:
+            return self._tell(line, target, why), True
+        reached = False
+        pages = list(line.pages)
+        for user in self.people.people(target, self.now_ms):
+            reason = ", ".join(part for part in (_on_call(target), why) if part)
+            for receiver, after in self.people.contacts(user, self._severity):
+                reached = True
+                if after <= 0:
+                    line = self._tell(line, receiver, reason)
+                else:
+                    pages.append(Page(self.now_ms + round(after * 1000), receiver, reason, alone, user))
+                    self.wakes.append(pages[-1].due_ms)
+        if not reached:
+            self.notes.append(f"nobody to tell in {target}")
+        return replace(line, pages=tuple(pages)), reached
+
+    def _tell(self, line: Line, receiver: str, why: str) -> Line:
+        if receiver in self.case.receivers or receiver in self.new:
+            if receiver not in self.new and line.round:
+                self.again[receiver] = why
+        else:
+            self.new[receiver] = why
+        if receiver in line.receivers:
+            return line
+        return replace(line, receivers=(*line.receivers, receiver))
+
+    def _pages(self, line: Line) -> Line:
+        """Those who are told some time after the others."""
+        waiting = []
+        pages, line = line.pages, replace(line, pages=())
+        ackers = {incident.acked_by for incident in self.shown if incident.status.held}
+        for page in pages:
+            if self._held() and (not page.alone or page.person in ackers):
+                continue
+            if self.now_ms < page.due_ms:
+                waiting.append(page)
+                self.wakes.append(page.due_ms)
+            else:
+                line = self._tell(line, page.receiver, page.why)
+        return replace(line, pages=(*waiting, *line.pages))
+
+    def _escalated(self, line: Line, policy: EscalationPolicy) -> Line:
+        if self._held():
+            return self._reminded(line, policy)
+        if line.reminded_ms or self._taken_back():
+            # Nobody takes care of it any more: it begins anew. Those who know are told that.
+            line = replace(line, since_ms=self.now_ms, step=0, reminded_ms=0)
+        for _ in range(_MOST_STEPS):
+            due_ms = self._due(line, policy)
+            if due_ms is None:
+                break
+            if self.now_ms < due_ms:
+                self.wakes.append(due_ms)
+                break
+            line = self._stepped(line, policy)
+        return line
+
+    def _taken_back(self) -> bool:
+        before = [self.case.said[one.id].status for one in self.shown if one.id in self.case.said]
+        return bool(before) and all(status.held for status in before)
+
+    def _due(self, line: Line, policy: EscalationPolicy) -> int | None:
+        """When the next step is due; None after the last."""
+        if line.step < len(policy.steps):
+            return line.since_ms + round(policy.steps[line.step].after * 1000)
+        if line.round >= policy.repeat or not policy.steps:
+            return None
+        return line.since_ms + round((policy.steps[-1].after + policy.again) * 1000)
+
+    def _stepped(self, line: Line, policy: EscalationPolicy) -> Line:
+        if line.step >= len(policy.steps):
+            return replace(line, round=line.round + 1, step=0, since_ms=self.now_ms)
+        step = policy.steps[line.step]
+        why = f"step {line.step + 1} of {line.target.removeprefix(_ESCALATION)}"
+        line, reached = self._all(line, step, why)
+        line = replace(line, step=line.step + 1, told_ms=self.now_ms)
+        if not reached and line.step < len(policy.steps):
+            # Nobody is there: the next ones are told at once.
+            after = policy.steps[line.step].after
+            line = replace(line, since_ms=min(line.since_ms, self.now_ms - round(after * 1000)))
+        return line
+
+    def _all(self, line: Line, step: Step, why: str) -> tuple[Line, bool]:
+        any_reached = False
+        for target in step.notify:
+            line, reached = self._told(line, target, why, alone=step.multi_ack)
+            any_reached = any_reached or reached
+        return line, any_reached
+
+    def _reminded(self, line: Line, policy: EscalationPolicy) -> Line:
+        """Whoever acknowledged is asked now and then whether that still holds."""
+        acked = [one for one in self.shown if one.status is Status.ACKNOWLEDGED]
+        if not policy.ack.remind or not acked:
+            return line
+        acked_ms = max(one.acked_ms for one in acked)
+        asked = line.reminded_ms if line.reminded_ms > acked_ms else 0
+        if asked and policy.ack.unack_after:
+            due_ms = asked + round(policy.ack.unack_after * 1000)
+            if self.now_ms >= due_ms:
+                self.lapsed += [one.id for one in acked]
+                return line
+            self.wakes.append(due_ms)
+            return line
+        due_ms = (asked or acked_ms) + round(policy.ack.remind * 1000)
+        if self.now_ms < due_ms:
+            self.wakes.append(due_ms)
+            return line
+        for incident in acked:
+            for receiver, _ in self.people.contacts(incident.acked_by, self._severity):
+                self.again[receiver] = "you have acknowledged it, and it lasts: acknowledge it again, or it goes on"
+        self.wakes.append(self.now_ms + round((policy.ack.unack_after or policy.ack.remind) * 1000))
+        return replace(line, reminded_ms=self.now_ms)
+
+    def _repeated(self, line: Line) -> Line:
+        if not line.repeat or not line.receivers or self._held():
+            return line
+        due_ms = max(line.told_ms, self.case.told_ms) + round(line.repeat * 1000)
+        if self.now_ms < due_ms:
+            self.wakes.append(due_ms)
+            return line
+        self.again |= {name: LASTS for name in line.receivers if name not in self.new}
+        self.wakes.append(self.now_ms + round(line.repeat * 1000))
+        return replace(line, told_ms=self.now_ms)
+
+    def _wake(self) -> int:
+        return min((at_ms for at_ms in self.wakes if at_ms > self.now_ms), default=0)
+
+
+def _passed_on(before: Said, incident: Incident) -> bool:
+    """Somebody else takes care of it, or puts it off now."""
+    return incident.status.held and (before.status is not incident.status or before.by != incident.acked_by)
+
+
+def _on_call(target: str) -> str:
+    kind, _, name = target.partition(":")
+    return {"user": "", "rotation": f"on duty in {name}", "schedule": f"on call in {name}"}.get(kind, "")
+
+
+def hastened(case: Case, people: People, now_ms: int) -> Case:
+    """A case whose escalations take their next step now, because somebody asked for it."""
+    return replace(case, lines=tuple(_hastened(line, people, now_ms) for line in case.lines))
+
+
+def _hastened(line: Line, people: People, now_ms: int) -> Line:
+    if not line.target.startswith(_ESCALATION) or not line.begun_ms:
+        return line
+    policy = people.policy(line.target.removeprefix(_ESCALATION))
+    if policy is None or not policy.steps:
+        return line
+    if line.step >= len(policy.steps):
+        return replace(line, round=line.round + 1, step=0, since_ms=now_ms)
+    return replace(line, since_ms=now_ms - round(policy.steps[line.step].after * 1000))
+
+
+def joined(case: Case, incident: Incident, lines: Iterable[Line]) -> Case:
+    """A case with one more incident, or one more way to tell of it."""
+    known = {(line.target, line.route) for line in case.lines}
+    more = tuple(line for line in lines if (line.target, line.route) not in known)
+    incidents = case.incidents if incident.id in case.incidents else (*case.incidents, incident.id)
+    return replace(case, incidents=incidents, lines=(*case.lines, *more), ended=False)

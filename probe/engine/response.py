@@ -1,0 +1,191 @@
+"""What people do about incidents: found by their number, done, and written down before anybody is told that it is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from exporters.alerting.case import People
+from exporters.alerting.explain import Explanation, foretell
+from exporters.alerting.incident import Happening, Incident, Severity
+from exporters.alerting.links import SNOOZE, Link, LinkError, actions, read
+from exporters.alerting.rules import Silence
+from exporters.base import Notice
+from probe.clock import Clock
+from probe.config.model import Config
+from probe.engine.dispatch import Dispatcher
+from probe.store.base import Act, StoreError
+from probe.store.casebook import Filed, Incidents
+from probe.store.deliveries import Delivery
+from thresholds.base import Level
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = 10.0  # s for the store
+_LINES = 2_000  # of a timeline
+
+Deed = Callable[[Dispatcher, str], Act]
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """An incident with all that happened to it."""
+
+    filed: Filed
+    happenings: Sequence[Happening]
+    deliveries: Sequence[Delivery]
+    hold: str = ""  # why nobody is told of it now
+    recurrence: str = ""
+
+
+class Response:
+    """Asked by pages, the API and links in messages."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        written: Callable[[Act], Awaitable[None]],
+        store: Incidents,
+        clock: Clock,
+        config: Callable[[], Config],
+    ) -> None:
+        """`written` returns when a decision is on disk."""
+        self._dispatcher = dispatcher
+        self._written = written
+        self._store = store
+        self._clock = clock
+        self._config = config
+        self.key = b""  # that links are signed with
+
+    async def incidents(self, since_ms: int, limit: int) -> list[Filed]:
+        """Incidents that were open since an instant, oldest first; those that are open as they are now."""
+        stored = {one.incident.id: one for one in await self._store.filed(since_ms, 1 << 53, limit)}
+        book = self._dispatcher.book
+        for incident in book.open():
+            stored[incident.id] = Filed(incident, list(book.members(incident.id).values()))
+        return sorted(stored.values(), key=lambda one: (one.incident.opened_ms, one.incident.number))[-limit:]
+
+    def open(self) -> list[Filed]:
+        """Those that are open, oldest first."""
+        book = self._dispatcher.book
+        found = [Filed(incident, list(book.members(incident.id).values())) for incident in book.open()]
+        return sorted(found, key=lambda one: (one.incident.opened_ms, one.incident.number))
+
+    async def find(self, number: int) -> Filed | None:
+        """The incident of a number. Raises StoreError."""
+        book = self._dispatcher.book
+        for incident in (*book.open(), *book.ended()):
+            if incident.number == number:
+                return Filed(incident, list(book.members(incident.id).values()))
+        return await self._store.incident(number)
+
+    async def dossier(self, number: int) -> Dossier | None:
+        """All that is known of an incident. Raises StoreError."""
+        filed = await self.find(number)
+        if filed is None:
+            return None
+        identity = filed.incident.id
+        return Dossier(
+            filed,
+            await self._store.happenings(identity, _LINES),
+            await self._store.deliveries(identity),
+            self._dispatcher.holds(identity),
+            self._dispatcher.history.recurrence(filed.incident),
+        )
+
+    async def do(self, number: int, deed: Deed) -> Incident | None:
+        """Do something about an incident, and return it as it is then; None where there is none.
+
+        Raises DeedError where it cannot be done, StoreError where it is done and could not be written down in time.
+        """
+        filed = await self.find(number)
+        if filed is None:
+            return None
+        self._dispatcher.adopt(filed)
+        act = deed(self._dispatcher, filed.incident.id)
+        done = self._dispatcher.book.get(filed.incident.id)  # one that ended long ago is soon forgotten again
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._written(act)
+        except TimeoutError:
+            raise StoreError("it is done, but the store has not written it down yet") from None
+        return done
+
+    # Links.
+
+    def dress(self, notice: Notice, receiver: str) -> Notice:
+        """A notice as one receiver is told it: why this one is, and with links that act."""
+        found = actions(notice, receiver, self._config().url, self.key) if self.key else {}
+        why = "; ".join(part for part in (notice.why, notice.whys.get(receiver, "")) if part)
+        return replace(notice, why=why, whys={}, actions=found)
+
+    def link(self, text: str) -> Link:
+        """What a link is for. Raises LinkError."""
+        return read(text, self.key, self._clock.now_ms())
+
+    async def used(self, link: Link) -> bool:
+        """Whether a link was used before. Raises StoreError."""
+        return await self._store.link_used(link.digest)
+
+    async def follow(self, text: str) -> tuple[Link, Incident]:
+        """Do what a link is for, once. Raises LinkError, DeedError and StoreError."""
+        link = self.link(text)
+        if not await self._store.use_link(link.digest, link.expires_ms, self._clock.now_ms()):
+            raise LinkError("this link was used before")
+        incident = await self.do(link.number, _deed(link))
+        if incident is None:
+            raise LinkError(f"there is no incident #{link.number} any more")
+        return link, incident
+
+    # What would be.
+
+    def explain(self, check: str, level: Level, at_ms: int) -> Explanation | None:
+        """Who would hear of a check's failure; None where there is no such check."""
+        config, dispatcher = self._config(), self._dispatcher
+        if check not in config.checks:
+            return None
+        return foretold(config, dispatcher.people, check, level, at_ms, dispatcher.silences())
+
+
+def foretold(
+    config: Config, people: People, check: str, level: Level, at_ms: int, silences: Sequence[Silence] = ()
+) -> Explanation:
+    """Who would hear of the failure of a check of a configuration."""
+    incident = imagined(config, check, level, at_ms)
+    return foretell(incident, config.routes, config.alerting, people, silences=silences)
+
+
+def _deed(link: Link) -> Deed:
+    match link.deed:
+        case "acknowledge":
+            return lambda dispatcher, identity: dispatcher.acknowledge(identity, link.who)
+        case "snooze":
+            return lambda dispatcher, identity: dispatcher.snooze(identity, link.who, SNOOZE)
+        case "resolve":
+            return lambda dispatcher, identity: dispatcher.resolve(identity, link.who)
+    raise LinkError(f"this link is for {link.deed[:40]!r}, which nobody can do here")
+
+
+def imagined(config: Config, check: str, level: Level, at_ms: int) -> Incident:
+    """The incident that a check of a configuration would be."""
+    planned = config.checks[check]
+    return Incident(
+        id=f"{check}@{at_ms}",
+        number=0,
+        subject=planned.service or check,
+        opened_ms=at_ms,
+        detected_ms=at_ms,
+        level=level,
+        worst=level,
+        severity=planned.severities.get(level, Severity.TICKET),
+        check=check,
+        reason="as if it had failed",
+        service=planned.service,
+        owner=planned.owner,
+        runbook=planned.runbook,
+        type=planned.type,
+        labels=planned.labels,
+        depends_on=planned.depends_on,
+    )
