@@ -128,8 +128,7 @@ class Failing:
         failure = result.failure
         if failure is None:
             if self._now is None:
-                self._last_ms = self._good_ms = result.at_ms
-                self._doubtful_ms = 0
+                self._good_ms, self._doubtful_ms = result.at_ms, 0
             else:
                 self._was_good(result.at_ms)
         elif result.provisional:

@@ -60,27 +60,40 @@ class _Advance:
             return Outcome(case)
         if not self.live:
             return self._ended()
-        told = case.receivers
-        lines = tuple(self._line(line) for line in case.lines) if self.shown else case.lines
+        if not self.shown:
+            return Outcome(replace(case, hidden_ms=case.hidden_ms or self.now_ms), wake_ms=self._wake())
+        if case.hidden_ms:
+            self.case = _resumed(case, self.now_ms)
+        return self._looked()
+
+    def _looked(self) -> Outcome:
+        """What is to be told of what is shown."""
+        case, told = self.case, self.case.receivers
+        lines = tuple(self._line(line) for line in case.lines)
         news, was = self._news() if told else (None, Level.UNKNOWN)
-        tells = []
         if news is not None and self._postponed(news):
             news = None
-        if news is not None:
-            why = dict.fromkeys(told, "")
-            tells.append(Tell(news, why, was))
-        reminded = {name: why for name, why in self.again.items() if news is None}
-        if reminded:
-            tells.append(Tell(NoticeKind.REPEATED, reminded))
         fresh = {name: why for name, why in self.new.items() if name not in told}
+        case = replace(case, lines=lines, pending_ms=self.pending_ms)
+        if news is not None:
+            case = replace(case, lines=tuple(_refreshed(line, self.now_ms) for line in case.lines))
+        if news is not None or fresh:
+            case = replace(case, said=self._say(case.said), told_ms=self.now_ms)
+        tells = self._tells(news, was, told, fresh)
+        return Outcome(
+            replace(case, count=case.count + len(tells)), tells, self._wake(), tuple(self.lapsed), tuple(self.notes)
+        )
+
+    def _tells(
+        self, news: NoticeKind | None, was: Level, told: Sequence[str], fresh: Mapping[str, str]
+    ) -> tuple[Tell, ...]:
+        """First what is new for those who know, then that it lasts, then to those who hear of it for the first time."""
+        tells = [] if news is None else [Tell(news, dict.fromkeys(told, ""), was)]
+        if news is None and self.again:
+            tells.append(Tell(NoticeKind.REPEATED, dict(self.again)))
         if fresh:
             tells.append(Tell(NoticeKind.OPENED, fresh))
-        case = replace(case, lines=lines, pending_ms=self.pending_ms)
-        if news is not None or fresh:
-            case = replace(case, said=self._say(case.said))
-        if tells:
-            case = replace(case, told_ms=self.now_ms, count=case.count + len(tells))
-        return Outcome(case, tuple(tells), self._wake(), tuple(self.lapsed), tuple(self.notes))
+        return tuple(tells)
 
     def _ended(self) -> Outcome:
         """All of it is over: whoever was told hears that."""
@@ -98,6 +111,8 @@ class _Advance:
             before = self.case.said.get(incident.id)
             if before is None:
                 kind = NoticeKind.CHANGED  # another incident of the group
+            elif before.status is Status.RESOLVED:
+                kind, self.urgent = NoticeKind.CHANGED, True  # it has come back
             elif incident.level > before.level or (incident.level is not before.level and not incident.status.held):
                 kind, was = NoticeKind.CHANGED, before.level
                 self.urgent = self.urgent or not self.case.key or incident.level > before.level
@@ -157,11 +172,22 @@ class _Advance:
             if not line.begun_ms:
                 return line
         line = self._pages(line)
+        if self._held():
+            line = replace(line, paused=True)
+        elif line.paused:
+            line = self._anew(line)
         if line.target.startswith(_ESCALATION):
             policy = self.people.policy(line.target.removeprefix(_ESCALATION))
             if policy is not None:
                 line = self._escalated(line, policy)
         return self._repeated(line)
+
+    def _anew(self, line: Line) -> Line:
+        """Nobody takes care of it any more: it begins anew. Those who know are told that, and are not told twice."""
+        line = replace(line, paused=False, again=True, since_ms=self.now_ms, step=0, reminded_ms=0)
+        if not line.target.startswith(_ESCALATION) and ":" in line.target:
+            line, _ = self._told(line, line.target, line.route)
+        return line
 
     def _begin(self, line: Line) -> Line:
         due_ms = self.case.opened_ms + round(line.wait * 1000)
@@ -197,7 +223,7 @@ class _Advance:
 
     def _tell(self, line: Line, receiver: str, why: str) -> Line:
         if receiver in self.case.receivers or receiver in self.new:
-            if receiver not in self.new and line.round:
+            if receiver not in self.new and (line.round or line.again):
                 self.again[receiver] = why
         else:
             self.new[receiver] = why
@@ -223,9 +249,6 @@ class _Advance:
     def _escalated(self, line: Line, policy: EscalationPolicy) -> Line:
         if self._held():
             return self._reminded(line, policy)
-        if line.reminded_ms or self._taken_back():
-            # Nobody takes care of it any more: it begins anew. Those who know are told that.
-            line = replace(line, since_ms=self.now_ms, step=0, reminded_ms=0)
         for _ in range(_MOST_STEPS):
             due_ms = self._due(line, policy)
             if due_ms is None:
@@ -235,10 +258,6 @@ class _Advance:
                 break
             line = self._stepped(line, policy)
         return line
-
-    def _taken_back(self) -> bool:
-        before = [self.case.said[one.id].status for one in self.shown if one.id in self.case.said]
-        return bool(before) and all(status.held for status in before)
 
     def _due(self, line: Line, policy: EscalationPolicy) -> int | None:
         """When the next step is due; None after the last."""
@@ -295,7 +314,7 @@ class _Advance:
     def _repeated(self, line: Line) -> Line:
         if not line.repeat or not line.receivers or self._held():
             return line
-        due_ms = max(line.told_ms, self.case.told_ms) + round(line.repeat * 1000)
+        due_ms = line.told_ms + round(line.repeat * 1000)
         if self.now_ms < due_ms:
             self.wakes.append(due_ms)
             return line
@@ -317,6 +336,26 @@ def _on_call(target: str) -> str:
     return {"user": "", "rotation": f"on duty in {name}", "schedule": f"on call in {name}"}.get(kind, "")
 
 
+def _refreshed(line: Line, now_ms: int) -> Line:
+    """A line whose receivers were told something now: the next repetition waits from now on."""
+    return replace(line, told_ms=now_ms) if line.receivers else line
+
+
+def _resumed(case: Case, now_ms: int) -> Case:
+    """A case that was held back: what was under way goes on where it stopped, not all at once."""
+    by_ms = now_ms - case.hidden_ms
+    lines = tuple(
+        replace(
+            line,
+            since_ms=line.since_ms + by_ms if line.since_ms else 0,
+            told_ms=line.told_ms + by_ms if line.told_ms else 0,
+            pages=tuple(replace(page, due_ms=page.due_ms + by_ms) for page in line.pages),
+        )
+        for line in case.lines
+    )
+    return replace(case, lines=lines, hidden_ms=0)
+
+
 def hastened(case: Case, people: People, now_ms: int) -> Case:
     """A case whose escalations take their next step now, because somebody asked for it."""
     return replace(case, lines=tuple(_hastened(line, people, now_ms) for line in case.lines))
@@ -328,6 +367,7 @@ def _hastened(line: Line, people: People, now_ms: int) -> Line:
     policy = people.policy(line.target.removeprefix(_ESCALATION))
     if policy is None or not policy.steps:
         return line
+    line = replace(line, paused=False, again=True)
     if line.step >= len(policy.steps):
         return replace(line, round=line.round + 1, step=0, since_ms=now_ms)
     return replace(line, since_ms=now_ms - round(policy.steps[line.step].after * 1000))

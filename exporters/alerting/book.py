@@ -59,6 +59,7 @@ class Book:
         self._members: dict[str, dict[str, Member]] = {}  # by incident and check
         self._of_check: dict[str, str] = {}  # the open incident of each check that is bad
         self._of_cause: dict[tuple[str, str], str] = {}  # by subject and cause
+        self.version = 0  # changes whenever an incident does
 
     # What is there.
 
@@ -95,7 +96,9 @@ class Book:
 
     def forget(self, before_ms: int) -> list[str]:
         """Drop what ended before an instant: it is in the store. Their ids."""
-        gone = [one.id for one in self._incidents.values() if not one.open and one.ended_ms < before_ms]
+        kept = {one.id for one in self.ended_by_people()}
+        ended = (one for one in self._incidents.values() if not one.open and one.ended_ms < before_ms)
+        gone = [one.id for one in ended if one.id not in kept]
         for identity in gone:
             del self._incidents[identity]
             del self._members[identity]
@@ -136,7 +139,7 @@ class Book:
     def _opened(self, transition: Transition, failing: Failing) -> Change:
         level = transition.after
         incident = Incident(
-            id=transition.incident,
+            id=self._free(transition),
             number=self._next,
             subject=failing.subject or transition.check,
             opened_ms=transition.incident_since_ms,
@@ -160,6 +163,12 @@ class Book:
         )
         self._next += 1
         return self._entered(incident, transition, failing, Deed.OPENED)
+
+    def _free(self, transition: Transition) -> str:
+        """An identity that no incident has: of an outage that goes on after its incident was forgotten, a new one."""
+        if transition.event is Event.OPENED and transition.incident not in self._incidents:
+            return transition.incident
+        return f"{transition.incident}+{transition.at_ms}"
 
     def _joined(self, incident: Incident, transition: Transition, failing: Failing) -> Change:
         return self._entered(self._with(incident, transition, failing), transition, failing, Deed.JOINED)
@@ -208,12 +217,15 @@ class Book:
             failing.target,
             max(level, transition.worst),
             causes=failing.causes,
+            depends_on=failing.depends_on,
+            labels=failing.labels,
         )
         self._members.setdefault(incident.id, {})[member.check] = member
         self._of_check[member.check] = incident.id
-        incident = self._put(self._summed(incident))
-        said = f"{member.check} is {level.name}: {member.reason}"
-        return Change(incident, (Happening(incident.id, transition.at_ms, deed, text=said),), (member,))
+        before = self._incidents.get(incident.id)
+        said = Happening(incident.id, transition.at_ms, deed, text=f"{member.check} is {level.name}: {member.reason}")
+        incident, worse = _woken(before, self._summed(incident), transition.at_ms)
+        return Change(self._put(incident), (said, *worse), (member,))
 
     def _changed(self, incident: Incident, transition: Transition, failing: Failing) -> Change:
         before = self._members[incident.id][transition.check]
@@ -228,11 +240,15 @@ class Book:
         self._members[incident.id][member.check] = member
         severity = max(incident.severity, failing.severities.get(level, Severity.TICKET), key=lambda one: one.rank)
         reason = member.reason if level >= incident.level or incident.count == 1 else incident.reason
-        incident = self._put(self._summed(replace(incident, severity=severity, reason=reason)))
+        incident, worse = _woken(
+            incident, self._summed(replace(incident, severity=severity, reason=reason)), transition.at_ms
+        )
+        self._put(incident)
         said = f"{member.check} is {level.name}, was {before.level.name}: {member.reason}"
         if level is before.level:
             said = f"{member.check} is {level.name}: {member.reason}"
-        return Change(incident, (Happening(incident.id, transition.at_ms, Deed.CHANGED, text=said),), (member,))
+        happened = Happening(incident.id, transition.at_ms, Deed.CHANGED, text=said)
+        return Change(incident, (happened, *worse), (member,))
 
     def _good(self, transition: Transition) -> Change | None:
         incident = self.of_check(transition.check)
@@ -264,9 +280,27 @@ class Book:
 
     def _put(self, incident: Incident) -> Incident:
         self._incidents[incident.id] = incident
+        self.version += 1
         for cause in (*incident.causes, f"check:{incident.check}"):
-            self._of_cause[incident.subject, cause] = incident.id
+            key = incident.subject, cause
+            other = self._incidents.get(self._of_cause.get(key, ""))
+            if incident.open or other is None or not other.open:  # what is open is not lost for what was
+                self._of_cause[key] = incident.id
         return incident
+
+    def shift(self, by_ms: int) -> list[Incident]:
+        """The clock was set: what is a length of time from now stays one. Those that it changes."""
+        moved = []
+        for one in list(self._incidents.values()):
+            new = replace(
+                one,
+                acked_ms=one.acked_ms + by_ms if one.acked_ms else 0,
+                snoozed_ms=one.snoozed_ms + by_ms if one.snoozed_ms else 0,
+                ended_ms=one.ended_ms + by_ms if one.resolved_by and one.ended_ms else one.ended_ms,
+            )
+            if new != one:
+                moved.append(self._put(new))
+        return moved
 
     # What people do.
 
@@ -364,6 +398,10 @@ class Book:
             raise DeedError(f"there is no incident {identity}")
         return incident
 
+    def check_open(self, identity: str) -> None:
+        """Raises DeedError where it is over."""
+        self._to_do(identity)
+
     def _to_do(self, identity: str) -> Incident:
         incident = self._any(identity)
         if not incident.open:
@@ -372,6 +410,15 @@ class Book:
 
     def _done(self, incident: Incident, deed: Deed, who: str, now_ms: int, text: str = "") -> Change:
         return Change(self._put(incident), (Happening(incident.id, now_ms, deed, who, text),))
+
+
+def _woken(before: Incident | None, after: Incident, at_ms: int) -> tuple[Incident, tuple[Happening, ...]]:
+    """An incident that got severer than whoever took it knew is nobody's again."""
+    if before is None or not after.status.held or after.severity.rank <= before.severity.rank:
+        return after, ()
+    woken = replace(after, status=Status.TRIGGERED, acked_by="", acked_ms=0, snoozed_ms=0)
+    text = f"it is a {after.severity.value} now"
+    return woken, (Happening(after.id, at_ms, Deed.UNACKNOWLEDGED, text=text),)
 
 
 def worst_first(members: Iterable[Member]) -> Sequence[Member]:

@@ -43,6 +43,8 @@ class Line:
     receivers: tuple[str, ...] = ()
     pages: tuple[Page, ...] = ()
     reminded_ms: int = 0  # when whoever acknowledged was asked last whether that still holds
+    paused: bool = False  # somebody takes care of it: when nobody does any more, it begins anew
+    again: bool = False  # it has begun anew: those who know are told that it lasts
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Case:
     digest: bool = False  # of a storm
     ended: bool = False
     pending_ms: int = 0  # since when something is new that has not been told
+    hidden_ms: int = 0  # since when all of it is held back; 0: it is not
 
     @property
     def receivers(self) -> tuple[str, ...]:

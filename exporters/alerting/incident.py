@@ -85,6 +85,8 @@ class Member:
     worst: Level = Level.UNKNOWN
     ended_ms: int = 0
     causes: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def bad(self) -> bool:

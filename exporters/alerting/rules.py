@@ -31,13 +31,17 @@ class Silence:
         """Whether it covers the incident: all of its checks, where it names checks."""
         if self.services and not _any(self.services, incident.service):
             return False
-        labels = routing_labels(incident)
-        if any(not fnmatchcase(labels.get(name, ""), wanted) for name, wanted in (self.labels or {}).items()):
-            return False
-        if not self.checks:
-            return True
-        names = [member.check for member in members if member.bad] or [incident.check]
-        return all(_any(self.checks, name) for name in names)
+        bad = [member for member in members if member.bad]
+        if not bad:
+            return self._fits(routing_labels(incident)) and (not self.checks or _any(self.checks, incident.check))
+        known = routing_labels(incident)
+        return all(
+            self._fits({**known, **member.labels}) and (not self.checks or _any(self.checks, member.check))
+            for member in bad
+        )
+
+    def _fits(self, labels: Mapping[str, str]) -> bool:
+        return all(fnmatchcase(labels.get(name, ""), wanted) for name, wanted in (self.labels or {}).items())
 
     def holds(self, now_ms: int) -> bool:
         return self.began_ms <= now_ms and (not self.ended_ms or now_ms < self.ended_ms)
@@ -54,6 +58,10 @@ class Inhibition:
     source: Match
     target: Match
     equal: tuple[str, ...] = ()
+
+    def speaks(self, source: Incident) -> bool:
+        """Whether an incident may mute others."""
+        return _fits(self.source, _labels(source))
 
     def mutes(self, source: Incident, target: Incident) -> bool:
         if source.id == target.id:

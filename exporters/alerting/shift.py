@@ -14,6 +14,7 @@ def shifted(case: Case, by_ms: int) -> Case:
         opened_ms=case.opened_ms + by_ms,
         told_ms=_moved(case.told_ms, by_ms),
         pending_ms=_moved(case.pending_ms, by_ms),
+        hidden_ms=_moved(case.hidden_ms, by_ms),
         lines=tuple(_line(line, by_ms) for line in case.lines),
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from checks.core.result import Result
-from exporters.alerting.incident import Incident
+from exporters.alerting.incident import Incident, Member
 from probe.clock import Clock
 from probe.config.model import Planned, ServicePlan
 from thresholds.base import Level, State, Verdict
@@ -41,24 +41,41 @@ class Dependence:
         self._clock = clock
         self.watch: Callable[[str], Watched | None] = lambda _name: None
         self.services: Mapping[str, ServicePlan] = {}
+        self._held: set[str] = set()  # incidents that are not told because of something that is down
         self._recovered: dict[str, int] = {}  # Unix ms until which what depended on something gets time, by incident
 
-    def hold(self, incident: Incident, now_ms: int) -> tuple[str, int]:
-        """Why an incident is not told now, and when to look again; "" where nothing keeps it back."""
-        if not incident.depends_on:
+    def hold(self, incident: Incident, members: Sequence[Member], now_ms: int) -> tuple[str, int]:
+        """Why an incident is not told now, and when to look again; "" where nothing keeps it back.
+
+        Only where every check of it that is bad depends on something else that is: one that fails by itself is told.
+        """
+        bad = [member for member in members if member.bad]
+        if not bad or any(not member.depends_on for member in bad):
             return "", 0
-        for name in incident.depends_on:
-            if self._down(name):
-                self._recovered[incident.id] = now_ms + self._time_for(incident)
-                return f"{PREFIX}{name}, which is DOWN", 0
+        ours = {member.check for member in bad}
+        wanted = [self._others(member.depends_on, incident, ours) for member in bad]
+        down = [next((name for name in names if self._down(name)), "") for names in wanted]
+        if all(down):
+            self._held.add(incident.id)
+            return f"{PREFIX}{down[0]}, which is DOWN", 0
+        if incident.id in self._held:
+            self._held.discard(incident.id)
+            self._recovered[incident.id] = now_ms + self._time_for(incident)
         until_ms = self._recovered.get(incident.id, 0)
         if now_ms < until_ms:
             return f"{PREFIX}what has just recovered", until_ms
         self._recovered.pop(incident.id, None)
-        for name in incident.depends_on:
-            if self._unsure(name, incident, now_ms):
-                return f"{PREFIX}{name}, of which there is no news yet", now_ms + _LOOK_MS
+        unsure = [
+            one or next((name for name in names if self._unsure(name, incident, now_ms)), "")
+            for one, names in zip(down, wanted, strict=True)
+        ]
+        if all(unsure):
+            return f"{PREFIX}{unsure[0]}, of which there is no news yet", now_ms + _LOOK_MS
         return "", 0
+
+    def _others(self, names: Sequence[str], incident: Incident, ours: set[str]) -> list[str]:
+        """What a check depends on, without the checks of its own incident, and without its own service."""
+        return [name for name in names if name not in ours and name != incident.service]
 
     def is_on(self, dependent: Incident, source: Incident) -> bool:
         """Whether one incident is not told because of another."""

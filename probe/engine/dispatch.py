@@ -46,6 +46,8 @@ _ABOUT_RECEIVER = ("probe/receiver/", "probe/delivery/")
 _LOOK = 5.0  # s between two looks, at most: the wall clock may be set meanwhile
 _JUMP_MS = 2_000  # by which the wall clock may differ from the steady one without having been set
 _MINUTE_MS = 60_000
+_SOON_MS = 250  # for which what happens at once is gathered
+_INHIBITED = "inhibited by "
 _CALM_MS = 300_000  # without a new incident, after which a storm is over
 _KEPT_MS = 3_600_000  # for which ended incidents are remembered at least
 _REMEMBERED_MS = 30 * 86_400_000  # for which a failure counts as one that came back
@@ -105,6 +107,11 @@ class Dispatcher:
         self._holds: dict[str, str] = {}  # why an incident is not told, by incident
         self._opened: deque[int] = deque(maxlen=10_000)  # when incidents were opened lately
         self._storm = ""  # the case that gathers new incidents; "" in calm
+        self._groups: dict[str, str] = {}  # cases by key
+        self._recheck_ms = 0  # when to see whether what is held back may be told now, or the other way round; 0: never
+        self._calm_ms = 0  # when the last incident was opened that is no part of the last minute
+        self._sources: tuple[int, list[Incident]] = (-1, [])  # incidents that may speak for others, as of a version
+        self._tidied_ms = 0
         self._news = asyncio.Event()
         self._skew_ms = 0  # of the wall clock to the steady one
         self.silences: Callable[[], Sequence[Silence]] = tuple
@@ -118,7 +125,21 @@ class Dispatcher:
         self._config = config
         self._sender = Sender(config.instance, config.url)
         self.book.grace = config.alerting.grace
+        self._sources = (-1, [])
+        draft = _Draft()
+        for identity, case in list(self._cases.items()):
+            lines = tuple(
+                replace(line, receivers=tuple(name for name in line.receivers if name in config.receivers))
+                for line in case.lines
+            )
+            if lines != case.lines:
+                draft.cases[identity] = replace(case, lines=lines)
+                self._keep(draft.cases[identity])
+        for incident in self.book.open():
+            self._route(incident, draft)
         self._look_again(self._cases)
+        if act := draft.act():
+            self._record(act)
 
     def load(self, filed: Iterable[Filed], cases: Iterable[Case], last_number: int) -> None:
         """Go on where the store says that it stopped."""
@@ -126,13 +147,13 @@ class Dispatcher:
         self.book = Book(self._config.alerting.grace, last_number + 1)
         for one in filed:
             self.history.take([one.incident])
-            if one.incident.open or one.incident.ended_ms > now_ms - _KEPT_MS:
+            if one.incident.open or one.incident.ended_ms > now_ms - _KEPT_MS or _lasts_all_the_same(one):
                 self.book.load(one.incident, one.members)
-            if one.incident.detected_ms > now_ms - _MINUTE_MS:
+            if one.incident.detected_ms > now_ms - _CALM_MS:
                 self._opened.append(one.incident.detected_ms)
         for case in cases:
             self._keep(case)
-            if case.digest and case.opened_ms > now_ms - _CALM_MS:
+            if case.digest and self._opened:
                 self._storm = case.id
         self._look_again(self._cases)
 
@@ -151,17 +172,21 @@ class Dispatcher:
 
     def hear(self, transition: Transition, failing: Failing) -> Act | None:
         """What a transition leads to, to be stored with it."""
+        self._steady_on()
         change = self.book.hear(transition, failing)
         if change is None:
             return None
         draft = _Draft()
         draft.change(change)
-        if any(one.deed is Deed.OPENED for one in change.happenings):
+        if any(one.deed is Deed.JOINED for one in change.happenings):
+            labels = {**routing_labels(change.incident), **failing.labels, "check": transition.check}
+            self._route(change.incident, draft, labels)
+        if any(one.deed in (Deed.OPENED, Deed.REOPENED) for one in change.happenings):
             self._opened.append(self._clock.now_ms())
         if any(one.deed in (Deed.OPENED, Deed.REOPENED) for one in change.happenings):
             self._seen_before(change.incident, transition.at_ms, draft)
         self._follow(change.incident, draft)
-        self._dependents(draft)
+        self._reconsider()
         return draft.act()
 
     def _seen_before(self, incident: Incident, at_ms: int, draft: _Draft) -> None:
@@ -174,10 +199,20 @@ class Dispatcher:
         """Tell of an incident as it is now, whoever is to be told."""
         self.history.take([incident])
         if incident.open:
-            self._route(incident)
+            self._route(incident, draft)
         for identity in sorted(self._of_incident.get(incident.id, ())):
-            self._advance(identity, draft)
+            if self._cases[identity].key:
+                # What comes at once is looked at once: thousands of checks fail together.
+                soon_ms = self._clock.now_ms() + _SOON_MS
+                self._wakes[identity] = min(soon_ms, self._wakes.get(identity, soon_ms))
+            else:
+                self._advance(identity, draft)
         self._news.set()
+
+    def _reconsider(self) -> None:
+        if self._holds and not self._recheck_ms:
+            self._recheck_ms = self._clock.now_ms() + _SOON_MS
+            self._news.set()
 
     def _dependents(self, draft: _Draft) -> None:
         """What is held back because of others may be told now, or the other way round."""
@@ -189,40 +224,43 @@ class Dispatcher:
 
     # Who is told.
 
-    def _route(self, incident: Incident) -> None:
-        """Put an incident into the cases that the routes want."""
+    def _route(self, incident: Incident, draft: _Draft, labels: Mapping[str, str] | None = None) -> None:
+        """Put an incident into the cases that the routes want: those of when it began, whenever that is asked."""
         now_ms = self._clock.now_ms()
+        known = labels or routing_labels(incident)
         grouped: dict[str, list[Line]] = {}
-        labels: dict[str, Mapping[str, str]] = {}
-        for route in self._routes(incident, now_ms):
-            common = self._common(route, incident)
+        commons: dict[str, Mapping[str, str]] = {}
+        for route in self._routes(incident, known):
+            common = {name: known.get(name, "") for name in route.by if name}
             key = ",".join([route.name, *(f"{name}={text}" for name, text in common.items())]) if route.by else ""
-            labels[key] = common
+            commons[key] = common
             for target in route.to:
                 line = Line(target, route.name, route.wait, route.interval, route.repeat)
                 grouped.setdefault(key, []).append(line)
         stormy = self._storm_of(incident, now_ms)
         for key, lines in grouped.items():
             if stormy:
-                self._join("storm", {}, incident, [self._stormy(line) for line in lines], stormy)
+                self._join("storm", {}, incident, [self._stormy(line) for line in lines], stormy, draft)
             else:
-                self._join(key, labels[key], incident, lines, "")
+                self._join(key, commons[key], incident, lines, "", draft)
 
     def _stormy(self, line: Line) -> Line:
         return replace(line, wait=max(line.wait, _STORM_WAIT), interval=self._config.alerting.storm_every)
 
-    def _routes(self, incident: Incident, now_ms: int) -> list[Route]:
+    def _routes(self, incident: Incident, labels: Mapping[str, str]) -> list[Route]:
         if incident.check.startswith(SELF) and incident.type != "slo" and self._config.self_route:
             return [Route(tuple(self._config.self_route), name="alerts.self")]
-        return chosen(self._config.routes, routing_labels(incident), incident.worst, now_ms)
-
-    def _common(self, route: Route, incident: Incident) -> Mapping[str, str]:
-        """The labels that a route groups by, of an incident."""
-        known = routing_labels(incident)
-        return {name: known.get(name, "") for name in route.by if name}
+        began_ms = incident.spell_ms or incident.detected_ms
+        return chosen(self._config.routes, labels, incident.worst, began_ms)
 
     def _join(
-        self, key: str, labels: Mapping[str, str], incident: Incident, lines: Sequence[Line], stormy: str
+        self,
+        key: str,
+        labels: Mapping[str, str],
+        incident: Incident,
+        lines: Sequence[Line],
+        stormy: str,
+        draft: _Draft,
     ) -> None:
         case = self._cases.get(incident.id) if not key else self._group(key, stormy)
         if case is None:
@@ -230,12 +268,15 @@ class Dispatcher:
             identity = incident.id if not key else stormy or f"{key}@{now_ms}"
             check = incident.check if key else ""
             case = Case(identity, now_ms, (), key=key, labels=labels, check=check, digest=bool(stormy))
-        self._keep(joined(case, incident, lines))
+        new = joined(case, incident, lines)
+        if new is not case and new != self._cases.get(new.id):
+            self._keep(new)
+            draft.cases[new.id] = new
 
     def _group(self, key: str, stormy: str) -> Case | None:
         if stormy:
             return self._cases.get(stormy)
-        return next((case for case in self._cases.values() if case.key == key and not case.ended), None)
+        return self._cases.get(self._groups.get(key, ""))
 
     def _storm_of(self, incident: Incident, now_ms: int) -> str:
         """The digest that a new incident goes into; "" in calm, and for one that is told by itself already."""
@@ -243,18 +284,21 @@ class Dispatcher:
             digests = [one for one in self._of_incident[incident.id] if self._cases[one].digest]
             return digests[0] if digests else ""
         over = self._config.alerting.storm_over
-        lately = sum(1 for at_ms in self._opened if at_ms > now_ms - _MINUTE_MS)
-        if self._storm and self._opened and len(self._opened) > 1 and self._opened[-2] < now_ms - _CALM_MS:
+        while self._opened and self._opened[0] <= now_ms - _MINUTE_MS:
+            self._calm_ms = self._opened.popleft()
+        if self._storm and len(self._opened) <= 1 and self._calm_ms < now_ms - _CALM_MS:
             self._storm = ""
-        if over and lately > over and not self._storm:
+        if over and len(self._opened) > over and not self._storm:
             self._storm = f"storm@{now_ms}"
-            log.warning("%d new incidents within a minute: they are told as one", lately)
+            log.warning("%d new incidents within a minute: they are told as one", len(self._opened))
         return self._storm
 
     def _keep(self, case: Case) -> None:
         if case.ended:
             self._cases.pop(case.id, None)
             self._wakes.pop(case.id, None)
+            if self._groups.get(case.key) == case.id:
+                del self._groups[case.key]
             for incident in case.incidents:
                 known = self._of_incident.get(incident, set())
                 known.discard(case.id)
@@ -262,6 +306,8 @@ class Dispatcher:
                     self._of_incident.pop(incident, None)
             return
         self._cases[case.id] = case
+        if case.key and not case.digest:
+            self._groups[case.key] = case.id
         for incident in case.incidents:
             self._of_incident.setdefault(incident, set()).add(case.id)
 
@@ -313,14 +359,24 @@ class Dispatcher:
         if silence is not None:
             by = f" by {silence.author}" if silence.author else ""
             return f"silenced{by}: {silence.reason}", silence.ended_ms
-        other = inhibited(self._config.alerting.inhibitions, incident, self.book.open())
+        # One that is not told itself speaks for nobody: two that inhibit each other would both be lost.
+        speakers = (one for one in self._speakers() if not self._holds.get(one.id, "").startswith(_INHIBITED))
+        other = inhibited(self._config.alerting.inhibitions, incident, speakers)
         if other is not None:
-            return f"inhibited by #{other.number} {other.subject}", 0
-        why, until_ms = self.dependence.hold(incident, now_ms)
+            return f"{_INHIBITED}#{other.number} {other.subject}", 0
+        why, until_ms = self.dependence.hold(incident, members, now_ms)
         if why:
             return why, until_ms
         until_ms = quiet_until(self._config.alerting.quiet, incident, now_ms)
         return ("quiet hours", until_ms) if until_ms else ("", 0)
+
+    def _speakers(self) -> list[Incident]:
+        """Open incidents that a rule lets speak for others."""
+        rules = self._config.alerting.inhibitions
+        if rules and self._sources[0] != self.book.version:
+            found = [one for one in self.book.open() if any(rule.speaks(one) for rule in rules)]
+            self._sources = self.book.version, found
+        return self._sources[1] if rules else []
 
     def _tell(self, case: Case, tell: Tell, draft: _Draft, now_ms: int) -> None:
         told = self._told(case, now_ms)
@@ -341,16 +397,16 @@ class Dispatcher:
         if case.key:  # what is held back is not told by the way, with others
             found = [one for one in found if not self._holds.get(one.id) or one.id in case.said]
         found.sort(key=lambda one: (not one.open, bool(self._holds.get(one.id)), one.opened_ms))
-        return [self._told_of(incident, now_ms) for incident in found]
+        return [self._told_of(incident, now_ms, alone=not case.key) for incident in found]
 
-    def _told_of(self, incident: Incident, now_ms: int) -> Told:
+    def _told_of(self, incident: Incident, now_ms: int, *, alone: bool) -> Told:
         silent = (
             [
                 one.subject
                 for one in self.book.open()
                 if self._holds.get(one.id, "").startswith("depends on ") and self.dependence.is_on(one, incident)
             ]
-            if self._holds
+            if self._holds and alone
             else []
         )
         return Told(
@@ -369,8 +425,8 @@ class Dispatcher:
         if there or tell.kind is not NoticeKind.RESOLVED or not told:
             return there
         # Those who were told have other names now: whoever would be told instead hears of the end.
-        now_ms = self._clock.now_ms()
-        names = [name for route in self._routes(told[0].incident, now_ms) for name in route.to]
+        lead = told[0].incident
+        names = [name for route in self._routes(lead, routing_labels(lead)) for name in route.to]
         return tuple(name for name in dict.fromkeys(names) if name in self._config.receivers and name not in about)
 
     def _masked(self, notice: Notice) -> Notice:
@@ -412,6 +468,7 @@ class Dispatcher:
     def escalate(self, identity: str, who: str) -> Act:
         """Tell the next step of its escalations now."""
         now_ms = self._clock.now_ms()
+        self.book.check_open(identity)
         targets = [line.target for case in self._of_incident.get(identity, ()) for line in self._cases[case].lines]
         if not any(target.startswith("escalation:") for target in targets):
             raise DeedError("no escalation is under way for it: no route that it took leads to one")
@@ -432,7 +489,9 @@ class Dispatcher:
         draft = _Draft()
         draft.change(change)
         self._follow(change.incident, draft)
-        self._dependents(draft)
+        for identity in sorted(self._of_incident.get(change.incident.id, ())):
+            self._advance(identity, draft)
+        self._reconsider()
         act = draft.act()
         assert act is not None
         return act
@@ -485,8 +544,13 @@ class Dispatcher:
         self._still_bad(draft, now_ms)
         for identity in [one for one, at_ms in self._wakes.items() if at_ms <= now_ms]:
             self._advance(identity, draft)
-        self._dependents(draft)
+        if self._recheck_ms and now_ms >= self._recheck_ms:
+            self._recheck_ms = 0
+            self._dependents(draft)
         self.book.forget(now_ms - max(_KEPT_MS, round(self.book.grace * 2000)))
+        if now_ms - self._tidied_ms > _KEPT_MS:
+            self._tidied_ms = now_ms
+            self.history.forget(now_ms)
         return draft.act()
 
     def _still_bad(self, draft: _Draft, now_ms: int) -> None:
@@ -501,7 +565,7 @@ class Dispatcher:
     def until_next(self, most: float = _LOOK) -> float:
         """Seconds until something is due, `most` at most: the wall clock may be set meanwhile."""
         now_ms = self._clock.now_ms()
-        due = [*self._wakes.values()]
+        due = [*self._wakes.values(), *([self._recheck_ms] if self._recheck_ms else ())]
         due += [one.snoozed_ms for one in self.book.open() if one.status is Status.SNOOZED]
         due += [one.ended_ms + round(self.book.grace * 1000) for one in self.book.ended_by_people()]
         left = (min(due, default=now_ms + round(most * 1000)) - now_ms) / 1000
@@ -520,6 +584,15 @@ class Dispatcher:
         log.warning("the clock was set by %.1f s: what is under way goes on as it was", difference / 1000)
         self._cases = {identity: shifted(case, difference) for identity, case in self._cases.items()}
         self._wakes = {identity: at_ms + difference for identity, at_ms in self._wakes.items()}
+        self._opened = deque((at_ms + difference for at_ms in self._opened), maxlen=self._opened.maxlen)
+        self._calm_ms += difference
+        moved = self.book.shift(difference)
+        self._record(Act(incidents=tuple(moved), cases=tuple(self._cases.values())))
+
+
+def _lasts_all_the_same(filed: Filed) -> bool:
+    """Somebody has said that it is over, and a check of it is bad."""
+    return bool(filed.incident.resolved_by) and any(member.bad for member in filed.members)
 
 
 async def recalled(dispatcher: Dispatcher, store: Incidents, now_ms: int) -> None:

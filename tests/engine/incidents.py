@@ -127,6 +127,7 @@ class Stage:
                 failing,
             )
         )
+        self.take(self.dispatcher.tick())
 
     def recover(self, check: str) -> None:
         now_ms = self.clock.now_ms()
@@ -137,6 +138,7 @@ class Stage:
                 Failing(),
             )
         )
+        self.take(self.dispatcher.tick())
 
     async def after(self, seconds: float) -> None:
         """Let time pass, and look at every instant at which something is due."""

@@ -79,7 +79,7 @@ async def test_where_the_gateway_is_well_the_site_is_told_at_its_next_run(stage:
     await stage.after(5)
     gateway.ran(Level.UP)
     await stage.after(10)
-    assert stage.heard() == [(10, "opened", ("chat",))]
+    assert stage.heard() == [(11, "opened", ("chat",))]  # it looks every two seconds
 
 
 async def test_nobody_waits_for_ever_for_a_gateway_that_does_not_run(stage: Stage) -> None:

@@ -14,6 +14,7 @@ from exporters.oncall.people import ContactRule, User
 from exporters.oncall.roster import Roster
 from exporters.route import Route
 from exporters.sayings import headline
+from probe.engine.dispatch import Dispatcher
 from tests.conftest import FakeClock
 from tests.engine.incidents import Stage
 from thresholds.base import Level
@@ -184,13 +185,25 @@ async def test_a_snooze_ends_by_itself(clock: FakeClock) -> None:
 
 async def test_what_gets_worse_is_told_although_somebody_has_it_and_what_gets_better_is_not(clock: FakeClock) -> None:
     stage = Stage(clock, CHAT)
-    stage.fail("shop/a", "slow", Level.DEGRADED)
+    pages = {"severities": {Level.DOWN: Severity.PAGE, Level.DEGRADED: Severity.PAGE}}
+    stage.fail("shop/a", "slow", Level.DEGRADED, **pages)
     stage.deed("acknowledge", "ana")
     await stage.after(10)
-    stage.fail("shop/a", "down", Level.DOWN)
+    stage.fail("shop/a", "down", Level.DOWN, **pages)
     await stage.after(10)
-    stage.fail("shop/a", "slow", Level.DEGRADED)
+    stage.fail("shop/a", "slow", Level.DEGRADED, **pages)
     assert stage.heard() == [(0, "opened", ("chat",)), (0, "acknowledged", ("chat",)), (10, "changed", ("chat",))]
+
+
+async def test_a_ticket_that_somebody_has_and_that_becomes_a_page_is_nobodys_again(clock: FakeClock) -> None:
+    stage = Stage(clock, Route(("escalation:prod",), {"severity": "page"}), CHAT, roster=roster(PROD))
+    stage.fail("shop/a", "slow", Level.DEGRADED)
+    stage.deed("acknowledge", "cy")
+    await stage.after(60)
+    stage.fail("shop/a", "down", Level.DOWN)
+    await stage.after(1)
+    assert stage.heard()[2:] == [(60, "changed", ("chat",)), (60, "opened", ("ana/mail",))]
+    assert stage.incident().status is Status.TRIGGERED
 
 
 async def test_resolved_by_hand_it_opens_again_if_it_still_fails(clock: FakeClock) -> None:
@@ -362,6 +375,7 @@ async def test_a_route_that_groups_tells_incidents_together(clock: FakeClock) ->
     assert stage.heard() == [(330, "changed", ("chat",))]
     for check in "abc":
         stage.recover(f"shop/{check}")
+    await stage.after(1)
     assert [(kind, stage.notices[-1].title) for _, kind, _ in stage.heard()][-1] == ("resolved", "3 incidents: shop")
     assert len({notice.incident for notice in stage.notices if "shop" in notice.title}) == 1
 
@@ -375,6 +389,7 @@ async def test_a_storm_is_one_digest(clock: FakeClock) -> None:
     assert stage.notices[-1].title == "storm of 47 incidents: s3, s4, s5 and 44 more"
     for number in range(50):
         stage.recover(f"s{number}/a")
+    await stage.after(1)
     assert [kind for _, kind, _ in stage.heard()] == ["resolved"] * 3 + ["resolved"]
     await stage.after(HOUR)
     stage.fail("calm/a", "late", subject="calm", service="calm")
@@ -475,3 +490,160 @@ async def test_where_no_escalation_is_there_is_no_next_step(clock: FakeClock) ->
     stage.fail("shop/a")
     with pytest.raises(DeedError, match="no escalation is under way"):
         stage.deed("escalate", "ana")
+
+
+async def test_a_check_that_fails_by_itself_is_told_whatever_others_depend_on(clock: FakeClock) -> None:
+    """Of an incident, only what depends on something else that is down is explained by that."""
+    stage = Stage(clock, Route(("escalation:prod",)), roster=roster(PROD))
+    stage.fail("shop/gw", depends_on=())
+    stage.fail("shop/site", depends_on=("shop/gw", "shop"))
+    await stage.after(1000)
+    assert [(at, kind) for at, kind, _ in stage.heard()] == [(0, "opened"), (300, "changed"), (900, "opened")]
+
+
+async def test_what_comes_back_in_a_group_is_told(clock: FakeClock) -> None:
+    stage = Stage(clock, Route(("chat",), by=("service",), wait=0, interval=60))
+    stage.fail("shop/a", "refused")
+    stage.fail("shop/b", "expired")
+    await stage.after(100)
+    stage.recover("shop/a")
+    await stage.after(100)
+    stage.heard()
+    stage.fail("shop/a", "refused")
+    await stage.after(1)
+    assert [(kind, stage.notices[-1].title) for _, kind, _ in stage.heard()] == [("changed", "2 incidents: shop")]
+
+
+async def test_an_acknowledged_group_that_grows_repeats_nothing_for_ever(clock: FakeClock) -> None:
+    stage = Stage(clock, Route(("escalation:prod",), by=("service",), interval=300), roster=roster(PROD))
+    stage.fail("shop/a", "refused")
+    await stage.after(4000)
+    stage.deed("acknowledge", "ana")
+    await stage.after(10)
+    stage.fail("shop/b", "expired")
+    await stage.after(24 * HOUR)
+    assert len(stage.heard()) < 12
+
+
+async def test_a_reload_in_quiet_hours_tells_those_who_are_there_in_the_morning(clock: FakeClock) -> None:
+    quiet = Quiet((Severity.TICKET,), parse_hours("daily 20:00-08:00", "UTC"), {})
+    stage = Stage(clock, CHAT, settings=Settings(quiet=(quiet,)), receivers=("mail",))
+    stage.fail("shop/a", "slow", Level.DEGRADED)
+    await stage.after(60)
+    stage.config = replace(stage.config, receivers={"mail": stage.config.receivers["mail"]})
+    stage.configure(Route(("mail",)))
+    await stage.after(12 * HOUR)
+    assert [(kind, who) for _, kind, who in stage.heard()] == [("opened", ("mail",))]
+
+
+async def test_routes_are_those_of_when_it_began(clock: FakeClock) -> None:
+    evening = Route(("chat",), when=parse_hours("daily 20:00-23:00", "UTC"))
+    stage = Stage(clock, evening, Route(("oncall",)))
+    stage.fail("shop/a")
+    await stage.after(2 * HOUR)
+    stage.deed("note", "ana", "looking")
+    await stage.after(60)
+    assert stage.heard() == [(0, "opened", ("chat",))]
+
+
+async def test_a_check_that_joins_is_routed_by_its_own_labels_too(clock: FakeClock) -> None:
+    stage = Stage(clock, Route(("oncall",), {"tier": "1"}), CHAT)
+    stage.fail("shop/a", labels={"tier": "3"})
+    await stage.after(60)
+    stage.fail("shop/b", labels={"tier": "1"})
+    await stage.after(1)
+    assert stage.heard() == [(0, "opened", ("chat",)), (60, "opened", ("oncall",))]
+
+
+async def test_what_was_held_back_goes_on_where_it_stopped(clock: FakeClock) -> None:
+    stage = Stage(clock, Route(("escalation:prod",)), roster=roster(PROD))
+    stage.fail("shop/a")
+    await stage.after(60)
+    silence = Silence("s-1", clock.now_ms(), clock.now_ms() + 7_200_000)
+    stage.dispatcher.silences = lambda: (silence,)
+    stage.dispatcher.look_again()
+    await stage.after(3 * HOUR)
+    assert [(at, kind, who) for at, kind, who in stage.heard()][:2] == [
+        (0, "opened", ("ana/mail",)),
+        (8100, "opened", ("bo/mail", "chat")),
+    ]
+
+
+async def test_repetitions_of_one_target_do_not_put_off_those_of_another(clock: FakeClock) -> None:
+    stage = Stage(clock, Route(("chat",), repeat=3 * HOUR, go_on=True), Route(("mail",), repeat=4 * HOUR))
+    stage.fail("shop/a")
+    await stage.after(9 * HOUR)
+    assert [(at // HOUR, who) for at, kind, who in stage.heard() if kind == "repeated"] == [
+        (3, ("chat",)),
+        (4, ("mail",)),
+        (6, ("chat",)),
+        (8, ("mail",)),
+        (9, ("chat",)),
+    ]
+
+
+async def test_after_a_snooze_a_person_is_told_by_all_ways_again(clock: FakeClock) -> None:
+    rules = (ContactRule("mail"), ContactRule("pager", after=300))
+    stage = Stage(clock, Route(("user:ana",)), roster=Roster(people("ana", rules=rules)))
+    stage.fail("shop/a")
+    stage.deed("snooze", "ana", 600.0)
+    await stage.after(1000)
+    assert stage.heard()[2:] == [(600, "unacknowledged", ("ana/mail",)), (900, "opened", ("ana/pager",))]
+
+
+async def test_to_escalate_what_is_acknowledged_takes_the_next_step(clock: FakeClock) -> None:
+    stage = Stage(clock, Route(("escalation:prod",)), roster=roster(PROD))
+    stage.fail("shop/a")
+    stage.deed("acknowledge", "ana")
+    stage.heard()
+    stage.deed("escalate", "ana")
+    assert stage.heard() == [(0, "unacknowledged", ("ana/mail",)), (0, "opened", ("bo/mail", "chat"))]
+
+
+async def test_of_two_that_inhibit_each_other_the_first_is_told(clock: FakeClock) -> None:
+    rules = Inhibition({"service": "a"}, {"service": "b"}), Inhibition({"service": "b"}, {"service": "a"})
+    stage = Stage(clock, CHAT, settings=Settings(inhibitions=rules))
+    stage.fail("a/x", subject="a", service="a")
+    stage.fail("b/x", subject="b", service="b")
+    await stage.after(60)
+    assert [notice.check for notice in stage.notices] == ["a/x"]
+
+
+async def test_a_route_that_waits_is_kept_over_a_crash(clock: FakeClock) -> None:
+    stage = Stage(clock, Route(("chat",), wait=120))
+    stage.fail("shop/a")
+    stage.start()
+    await stage.after(130)
+    assert stage.heard() == [(120, "opened", ("chat",))]
+
+
+@pytest.mark.parametrize("by_ms", [-7_200_000, 7_200_000])
+async def test_a_clock_that_is_set_ends_no_snooze(clock: FakeClock, by_ms: int) -> None:
+    stage = Stage(clock, CHAT)
+    stage.fail("shop/a")
+    stage.deed("snooze", "ana", 3600.0)
+    clock.step_wall(by_ms)
+    await stage.after(3500)
+    assert stage.incident().status is Status.SNOOZED
+    await stage.after(200)
+    assert stage.incident().status is Status.TRIGGERED
+
+
+async def test_to_describe_an_old_incident_splits_no_new_one(clock: FakeClock) -> None:
+    stage = Stage(clock, CHAT)
+    stage.fail("shop/a")
+    stage.recover("shop/a")
+    await stage.after(HOUR)
+    stage.fail("shop/a")
+    stage.deed("describe", "ana", {"cause": "a full disk"})
+    stage.fail("shop/b")
+    assert [(one.number, one.count) for one in stage.dispatcher.book.open()] == [(2, 2)]
+
+
+async def test_secrets_are_in_no_notice(clock: FakeClock) -> None:
+    stage = Stage(clock, CHAT)
+    stage.dispatcher = Dispatcher(
+        stage.config, clock, stage.take, stage.duty, redact=lambda text: text.replace("hunter2", "•••")
+    )
+    stage.fail("shop/a", "password hunter2 refused", target="https://x/?p=hunter2", seen={"body": "hunter2"})
+    assert "hunter2" not in str(stage.notices[0])

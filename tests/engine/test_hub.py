@@ -194,6 +194,9 @@ def test_an_end_goes_by_the_routes_when_all_who_were_told_are_gone(clock: FakeCl
     desk.run("a", False, False)
     conf = config(planned("a"))
     desk.configure(replace(conf, receivers={"chat": Silent()}))
+    act = desk.dispatcher.tick()
+    assert act is not None
+    assert [(notice.kind, who) for notice, who in act.notices] == [(NoticeKind.OPENED, ("chat",))]
     desk.run("a", True, True)
     assert [who for _, who in desk.notices()] == [("oncall",), ("chat",)]
 

@@ -157,6 +157,7 @@ async def test_a_month_on_call(month: Month) -> None:
     await month.until("2026-10-31T09:00")
     month.recover("api/search")
     month.recover("api/login")
+    await month.after(1)
     assert month.table() == told(
         """
         Sat 31 Oct 08:00 CET opened 2 incidents: api: chat
@@ -180,6 +181,7 @@ async def test_a_month_on_call(month: Month) -> None:
         Thu 05 Nov 02:10 CET acknowledged shop/home: ana/pager, ana/mail
         Thu 05 Nov 04:10 CET repeated shop/home: ana/pager, ana/mail
         Thu 05 Nov 04:40 CET unacknowledged shop/home: ana/pager, ana/mail
+        Thu 05 Nov 04:45 CET repeated shop/home: ana/mail
         Thu 05 Nov 04:55 CET opened shop/home: lead/pager, chat
         Thu 05 Nov 05:00 CET acknowledged shop/home: ana/pager, ana/mail, lead/pager, chat
         Thu 05 Nov 05:30 CET resolved shop/home: ana/pager, ana/mail, lead/pager, chat
@@ -193,6 +195,7 @@ async def test_a_month_on_call(month: Month) -> None:
     await month.until("2026-11-11T10:12")
     for number in range(12):
         month.recover(f"s{number}/a")
+    await month.after(1)
     assert month.table() == told(
         """
         Wed 11 Nov 10:00 CET opened s0/a: desk/mail

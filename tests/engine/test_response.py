@@ -80,7 +80,6 @@ async def test_one_that_ended_long_ago_is_written_about_while_the_dispatcher_wor
         assert done.cause == "cold cache"
 
 
-@pytest.mark.xfail(strict=True, reason="Dispatcher.adopt lets an old incident take the causes of the open one")
 async def test_writing_about_an_old_incident_leaves_the_open_one_of_its_cause_alone(clock: FakeClock) -> None:
     stage = await ended(clock)
     (old,) = stage.kept.filed()
@@ -107,14 +106,12 @@ async def test_writing_about_one_that_was_resolved_by_hand_leaves_its_check_wher
     assert stage.incident(2).status is Status.RESOLVED
 
 
-@pytest.mark.xfail(strict=True, reason="Dispatcher.escalate does not ask whether it is over")
 async def test_what_is_over_is_not_escalated(clock: FakeClock) -> None:
     stage = await ended(clock, 0.1)
     with pytest.raises(DeedError, match="#1 is over"):
         stage.deed("escalate", "ana")
 
 
-@pytest.mark.xfail(strict=True, reason="Dispatcher.load forgets what was resolved by hand and fails on, after an hour")
 async def test_resolved_by_hand_and_failing_on_through_a_long_restart_it_opens_again(clock: FakeClock) -> None:
     stage = Stage(clock, CHAT)
     stage.fail("shop/home")
@@ -128,7 +125,6 @@ async def test_resolved_by_hand_and_failing_on_through_a_long_restart_it_opens_a
 
 
 @pytest.mark.parametrize("by_ms", [3_600_000, -3_600_000])
-@pytest.mark.xfail(strict=True, reason="what is decided between a jump of the clock and the next look moves along")
 async def test_what_begins_after_the_clock_was_set_waits_as_long_as_ever(clock: FakeClock, by_ms: int) -> None:
     stage = Stage(clock, Route(("chat",), wait=60.0))
     stage.take(stage.dispatcher.tick())
@@ -168,7 +164,6 @@ async def test_what_is_not_written_down_in_time_is_said_and_done_all_the_same(cl
 # What is not told yet, over a crash.
 
 
-@pytest.mark.xfail(strict=True, reason="a case is written down only once it has been told")
 @pytest.mark.parametrize("why", ["silenced", "waits"])
 async def test_what_is_not_told_yet_is_told_after_a_crash(clock: FakeClock, why: str) -> None:
     stage = Stage(clock, Route(("chat",), wait=60.0 if why == "waits" else 0.0))
@@ -183,7 +178,6 @@ async def test_what_is_not_told_yet_is_told_after_a_crash(clock: FakeClock, why:
     assert [(kind, receivers) for _, kind, receivers in stage.heard()] == [("opened", ("chat",))]
 
 
-@pytest.mark.xfail(strict=True, reason="that an incident has joined a group is written down only once it has been told")
 async def test_an_incident_that_has_joined_a_group_is_told_after_a_crash(clock: FakeClock) -> None:
     stage = Stage(clock, Route(("chat",), by=("owner",), wait=0.0, interval=300.0))
     stage.fail("shop/home")

@@ -33,6 +33,7 @@ from thresholds.past import Held, Judging, Past
 from thresholds.policy import is_well, judge, judged
 from thresholds.profile import HOUR_MS
 from thresholds.replay import REMOVED, Failing, Replay
+from thresholds.sliding import Ranked
 from thresholds.spans import Span
 from thresholds.window import Window
 
@@ -302,6 +303,7 @@ def test_a_glance_says_what_the_values_come_to(aggregate: Aggregate) -> None:
     def holds(limit: float, lower: bool, steps: list[tuple[int, float]]) -> None:
         threshold = WindowThreshold("w", aggregate, "total", 20.0, limit, None, lower, min_samples=1)
         quick, plain, at_ms = Window(threshold), Window(threshold), START_MS
+        bar = getattr(quick._values, "_bar", 5e-324)  # the least above 0
         plain._simple = False
         before: Held = ()
         for seconds, value in steps:
@@ -313,13 +315,33 @@ def test_a_glance_says_what_the_values_come_to(aggregate: Aggregate) -> None:
             level, why = plain.judge(current)
             assert quick.judge(current) == (level, why)
             assert (quick.value, quick.count) == (plain.value, plain.count)
+            assert quick._values.high == sum(held >= bar for held in values_of(quick))
             before = (("w", level),) if level.bad else ()
 
     holds()
 
 
+def values_of(window: Window) -> Sequence[float]:
+    return window._values._values[window._values._first :]
+
+
+def test_values_are_put_in_order_while_ranks_are_asked_for() -> None:
+    """It takes time, and 8 bytes a value."""
+    slow = Window(WindowThreshold("p95(total) over 10m", Aggregate.P95, "total", 600.0, 0.7))
+    kept = []
+    for number in range(600):
+        slow.take(START_MS + number * EVERY_MS, 0.9 if 200 <= number < 220 else 0.1, False)
+        slow.judge(Level.UP)
+        assert isinstance(slow._values, Ranked)
+        kept.append(slow._values._ordered is not None)
+    assert not any(kept[:200])
+    assert all(kept[204:220])
+    assert not any(kept[400:])
+
+
 @settings(max_examples=200)
 @given(histories, mutings)
+@example([(EVERY_MS, "repeated", 0.5, 0.1, {}, 1), (EVERY_MS, "repeated", 1.6, 0.1, {}, 25)], [])
 def test_real_outages_are_those_of_a_plain_count(history: list[Draft], mutings: list[tuple[int, int]]) -> None:
     found, planned = list(runs(history)), spans(mutings)
     failing = Failing("a", 60.0, planned)

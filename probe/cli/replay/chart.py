@@ -185,16 +185,28 @@ def _rules(scale: Scale, limits: Sequence[_Limit], before: Sequence[_Limit], *, 
     """Lines of both configurations, once where they are the same, their labels apart."""
     found = [(one, "both" if one in before else "new") for one in limits]
     found += [(one, "old") for one in before if one not in limits]
+    found.sort(key=lambda pair: pair[0].value, reverse=True)
     rules: list[Rule] = []
-    above = BOTTOM + _GAP + 0.0
-    for limit, kind in sorted(found, key=lambda pair: pair[0].value):
+    for (limit, kind), at in zip(found, _apart([scale.y(limit.value) + 4 for limit, _ in found]), strict=True):
         far = limit.value > scale.most
         y = scale.y(limit.value)
-        above = max(min(y + 4, above - _GAP), TOP + 4)
         whose = f"{kind}: " if known else ""
         label = f"{whose}{limit.words}{' ↑' if far else ''}"
-        rules.append(Rule(y, f"{kind} {limit.level.name.lower()}{' far' if far else ''}", label, above))
+        rules.append(Rule(y, f"{kind} {limit.level.name.lower()}{' far' if far else ''}", label, at))
     return rules
+
+
+def _apart(labels: Sequence[float]) -> list[float]:
+    """Where labels stand, from the top down, that none covers another: at their lines, or a little off."""
+    places: list[float] = []
+    for wanted in reversed(labels):  # upwards, from the lowest on
+        places.append(min(wanted, places[-1] - _GAP) if places else wanted)
+    places.reverse()
+    below = TOP + 4.0
+    for index, place in enumerate(places):
+        places[index] = below = max(place, below)
+        below += _GAP
+    return places
 
 
 def _failure(scale: Scale, column: Column, step_ms: int) -> Bar:
