@@ -17,6 +17,9 @@ from thresholds.base import Level
 
 _NAMES = {Level.DOWN: ("CheckDown", "critical"), Level.DEGRADED: ("CheckDegraded", "warning")}
 _OTHER = {Level.DOWN: Level.DEGRADED, Level.DEGRADED: Level.DOWN}
+# All else tells of the level that was told last: the end of an alert that never fired would make Alertmanager tell
+# its group once more.
+_MOVES = frozenset((NoticeKind.CHANGED, NoticeKind.RESOLVED, NoticeKind.PASSED))
 _NEVER = "0001-01-01T00:00:00Z"  # how Alertmanager writes the end of what lasts
 # 64-bit FNV-1a, with a byte after each name and value that no text holds: prometheus/common, model/signature.go.
 _OFFSET, _PRIME, _SEPARATOR = 14695981039346656037, 1099511628211, b"\xff"
@@ -43,7 +46,7 @@ def prom_alerts(notice: Notice) -> Iterator[PromAlert]:
         return
     level = notice.level if notice.level in _NAMES else Level.DOWN
     yield _alert(notice, level, notice.ended_ms)
-    if notice.kind is not NoticeKind.OPENED:
+    if notice.kind in _MOVES:
         yield _alert(notice, _OTHER[level], notice.ended_ms or notice.at_ms)
 
 

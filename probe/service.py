@@ -293,7 +293,6 @@ class Service:
         async with asyncio.TaskGroup() as tasks:
             jobs = {
                 "store": self._recorder.pump.run(),
-                "couriers": self._deliverer.run(),
                 "probing": self._probing.run(),
                 "retention": self._janitor.run(),
                 "reload": self._reload_when_wanted(),
@@ -308,12 +307,15 @@ class Service:
                 "feeds": self._feeds.run(),
                 "roster": self._herald.run(),
             }
-            running = [tasks.create_task(job, name=name) for name, job in jobs.items()]
-            await asyncio.sleep(0)  # each has begun: the probers and the couriers take what comes next
+            running = [tasks.create_task(self._deliverer.run(), name="couriers")]
+            await asyncio.sleep(0)
             disabled = await self._store.disabled()
+            # What was owed when the service ended goes first, before anything new can be decided and handed on.
             self._deliverer.configure(self.config.receivers, self._told, terms=self.config.terms, disabled=disabled)
             for delivery in self._pending:
                 self._deliverer.accept(delivery)
+            running += [tasks.create_task(job, name=name) for name, job in jobs.items()]
+            await asyncio.sleep(0)  # each has begun: the probers take what comes next
             await self._plan(rules_of(self.config))
             self._phase = ""
             settle()

@@ -76,7 +76,7 @@ class Book:
     def ended_by_people(self) -> list[Incident]:
         """Those that somebody said are over, although checks of them are bad."""
         ended = (one for one in self._incidents.values() if one.resolved_by and not one.open)
-        return [one for one in ended if any(member.bad for member in self._members[one.id].values())]
+        return [one for one in ended if any(self._of_check.get(check) == one.id for check in self._members[one.id])]
 
     def members(self, identity: str) -> Mapping[str, Member]:
         return self._members.get(identity, {})
@@ -91,7 +91,8 @@ class Book:
         self._members[incident.id] = {member.check: member for member in members}
         self._put(incident)
         for member in self._members[incident.id].values():
-            if member.bad and (incident.open or incident.resolved_by):
+            known = self.of_check(member.check)
+            if member.bad and (incident.open or (incident.resolved_by and known is None)):
                 self._of_check[member.check] = incident.id
 
     def forget(self, before_ms: int) -> list[str]:

@@ -169,7 +169,7 @@ def compose(notice: Notice, sender: str, to: Iterable[str]) -> EmailMessage:
     mail["Date"] = format_datetime(datetime.now(UTC))
     thread, own = message_ids(notice, parseaddr(sender)[1].rpartition("@")[2])
     mail["Message-ID"] = own
-    if thread and own != thread:
+    if thread:
         mail["In-Reply-To"] = thread
         mail["References"] = thread
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation replies
@@ -180,16 +180,14 @@ def compose(notice: Notice, sender: str, to: Iterable[str]) -> EmailMessage:
 
 
 def message_ids(notice: Notice, domain: str) -> tuple[str, str]:
-    """The incident's Message-ID and the notice's own: the first notice of an incident begins the thread. One that
-    comes back goes on in it, under an id of its own: a mailbox drops what it has seen.
+    """The Message-ID that an incident's thread hangs on, which no mail has, and the notice's own.
 
+    Every notice has its own: a mailbox that is told by two ways, or again of what came back, drops what it has seen.
     What is about no incident has no thread.
     """
     if notice.kind is NoticeKind.BULLETIN:
         return "", _message_id(f"{notice.instance}\n{notice.id}", domain)
     thread = _message_id(f"{notice.instance}\n{notice.incident}", domain)
-    if notice.kind is NoticeKind.OPENED and not notice.again:
-        return thread, thread
     return thread, _message_id(f"{notice.instance}\n{notice.incident}\n{notice.id}", domain)
 
 

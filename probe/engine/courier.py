@@ -235,7 +235,10 @@ class Courier:
     async def _refresh(self, notifier: Refreshing) -> None:
         self._refresh_at = self._desk.clock.monotonic() + notifier.refresh_every
         now_ms = self._desk.clock.now_ms()
-        recent = self.memory.recent(now_ms - notifier.keep_resolved * 1000)
+        # What waits here says it better: of what is over, that it lasts would be told after its end.
+        over = {waiting.notice.incident for waiting in self._queue if waiting.notice.kind in ENDS}
+        kept = self.memory.recent(now_ms - notifier.keep_resolved * 1000)
+        recent = [notice for notice in kept if notice.incident not in over]
         if not recent:
             return
         try:

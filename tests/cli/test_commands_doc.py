@@ -53,7 +53,8 @@ def test_a_section_names_every_part_and_every_option(name: str):
 def test_every_example_is_a_command_that_there_is():
     """With options that it has."""
     for line in re.findall(r"(?m)^\$ probe (.+)$", DOC):
-        words, command = line.split(), main
+        words = line.split()
+        command: click.Command = main
         while isinstance(command, click.Group) and not (command.invoke_without_command and words[0].startswith("-")):
             command = command.commands[words.pop(0)]
         known = {text for one in command.params for text in one.opts}

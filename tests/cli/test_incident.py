@@ -11,6 +11,9 @@ import pytest
 from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
 
+from exporters.oncall.escalation import EscalationPolicy, Step
+from exporters.oncall.roster import Roster
+from exporters.route import Route
 from probe.cli.incident_words import line, listed, plain, routed, shown, silenced, silences, unsilenced
 from probe.cli.main import main
 from tests.conftest import FakeClock
@@ -32,7 +35,9 @@ async def serving(clock: FakeClock, folder: Path) -> AsyncIterator[tuple[Stand, 
         standing(clock, folder, *PLANS) as stand,
         TestServer(stand.app(), host="127.0.0.1", access_log=None) as server,
     ):
-        equip(stand)
+        steps = {"prodops": EscalationPolicy("prodops", (Step(("mail",), 300.0),))}
+        routes = Route(("chat", "escalation:prodops"), name="route 1")
+        equip(stand, routes, roster=Roster(escalations=steps))
         yield stand, str(server.make_url("/")).rstrip("/")
 
 

@@ -13,6 +13,7 @@ from click.testing import Result as Ran
 
 from checks.core.result import Failure, FailureKind, Result
 from probe.cli.main import main
+from probe.cli.replay.chart import _apart
 from probe.cli.replay.command import instant, period, waking
 from probe.cli.tune import alarms_a_week
 from probe.config import load
@@ -131,6 +132,21 @@ def test_the_page_says_to_the_second_when_an_alert_was(folder: Path) -> None:
     assert '<td class="time">2026-03-02 13:01:00</td>' in text
     assert "would be: 2026-03-02 13:34:01 UTC" in text
     assert "<details>" not in text
+
+
+@pytest.mark.parametrize(
+    ("lines", "labels"),
+    [
+        ([], []),
+        ([100.0], [100.0]),
+        ([50.0, 100.0], [50.0, 100.0]),
+        ([95.0, 100.0], [87.0, 100.0]),  # the upper one gives way
+        ([14.0, 14.0, 14.0], [14.0, 27.0, 40.0]),  # all beyond the top: there is no way up
+        ([14.0, 14.0, 30.0, 200.0], [14.0, 27.0, 40.0, 200.0]),
+    ],
+)
+def test_no_label_of_a_line_covers_another(lines: list[float], labels: list[float]) -> None:
+    assert _apart(lines) == labels
 
 
 async def test_a_long_table_of_the_page_is_folded(folder: Path) -> None:

@@ -36,11 +36,13 @@ def alerts(text: str) -> str:
 
 
 def routes(desk, *lines: str) -> tuple[Route, ...]:
-    return desk.load(alerts("routes:\n" + "\n".join(f"    - {line}" for line in lines))).routes
+    found: tuple[Route, ...] = desk.load(alerts("routes:\n" + "\n".join(f"    - {line}" for line in lines))).routes
+    return found
 
 
 def settings(desk, text: str) -> Settings:
-    return desk.load(alerts(text)).alerting
+    found: Settings = desk.load(alerts(text)).alerting
+    return found
 
 
 # What it says is what it does.

@@ -1,7 +1,11 @@
-"""What people do about an incident outlives `kill -9`; a silence is in force at once; links of messages work. Real processes."""
+"""Silences are in force at once, links of messages work, and what people did outlives `kill -9`. Real processes."""
 
+import asyncio
 import re
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,99 +24,127 @@ listen: 127.0.0.1:{port}
 url: http://127.0.0.1:{port}
 store: sqlite:probe.db
 services: {{shop: {{}}}}
+defaults: {{every: 1s, timeout: 500ms, down_after: 1, up_after: 1, confirm: {{retries: 0}}}}
 alerts:
   receivers: {{chat: {{slack: {{webhook: "{hook}"}}}}}}
   routes: [{{to: [chat]}}]
 checks:
-  shop/home: {{service: shop, every: 1s, timeout: 500ms, down_after: 1, confirm: {{retries: 0}}, tcp: {{host: 127.0.0.1, port: {closed}}}}}
-  mail/in: {{every: 1s, timeout: 500ms, down_after: 1, confirm: {{retries: 0}}, tcp: {{host: 127.0.0.1, port: {closed}}}}}
+  shop/home: {{service: shop, tcp: {{host: 127.0.0.1, port: {closed}}}}}
+  mail/in: {{tcp: {{host: 127.0.0.1, port: {closed}}}}}
 """
 
 
-async def test_an_incident_a_silence_and_a_link_over_two_kills(tmp_path: Path):
+@dataclass
+class Scene:
+    """A service whose two checks fail once `target` is closed, and the chat that it tells."""
+
+    session: aiohttp.ClientSession
+    process: Process
+    target: asyncio.Server
+    heard: list[str] = field(default_factory=list)
+
+    def told(self, number: int) -> list[str]:
+        return [text for text in self.heard if f"#{number} " in text]
+
+    async def read(self, what: str) -> Any:
+        async with self.session.get(f"/api/v1/{what}") as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.json()
+
+    async def ask(self, path: str, body: Any = None) -> int:
+        async with self.session.post(path, json=body) as answer:
+            return answer.status
+
+    async def open(self) -> dict[str, Any]:
+        """The open incidents by their subject."""
+        return {one["subject"]: one for one in (await self.read("incidents"))["incidents"]}
+
+    async def both(self) -> bool:
+        return set(await self.open()) == {"shop", "mail/in"}
+
+    async def ready(self) -> bool:
+        assert self.process.running, self.process.output()
+        async with self.session.get("/-/ready") as answer:
+            return answer.status == 200
+
+    async def kill(self) -> None:
+        """And begin anew."""
+        await self.process.end(signal.SIGKILL)
+        await self.process.start()
+        await until(self.ready, "the service is back")
+
+
+@asynccontextmanager
+async def scene(folder: Path) -> AsyncIterator[Scene]:
     heard: list[str] = []
 
     async def hook(request: web.Request) -> web.Response:
         heard.append(await request.text())
         return web.Response(text="ok")
 
-    def told(word: str) -> list[str]:
-        return [text for text in heard if word in text]
-
     app = web.Application()
     app.router.add_post("/services/T0/B0/x", hook)
-    port, closed = free_port(), free_port()
-    config = tmp_path / "probe.yml"
+    target = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
+    port, closed = free_port(), target.sockets[0].getsockname()[1]
+    config = folder / "probe.yml"
     async with (
         TestServer(app, host="127.0.0.1") as chat,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
     ):
         config.write_text(CONFIG.format(port=port, closed=closed, hook=chat.make_url("/services/T0/B0/x")))
-        process = Process([str(PROBE), "run", str(config), "--plain"], tmp_path / "probe.log")
-
-        async def ready() -> bool:
-            assert process.running, process.output()
-            async with session.get("/-/ready") as answer:
-                return answer.status == 200
-
-        async def listed(what: str) -> Any:
-            async with session.get(f"/api/v1/{what}") as answer:
-                return await answer.json()
-
-        async def asked(path: str, body: Any = None) -> tuple[int, str]:
-            async with session.post(path, json=body) as answer:
-                return answer.status, await answer.text()
-
-        async def killed_and_back() -> None:
-            await process.end(signal.SIGKILL)
-            await process.start()
-            await until(ready, "the service is back")
-
-        async def standing() -> dict[str, tuple[str, str, str]]:
-            found = (await listed("incidents"))["incidents"]
-            return {one["subject"]: (one["number"], one["status"], one["acked_by"]) for one in found}
-
-        async def both() -> bool:
-            return set(await standing()) == {"shop", "mail/in"}
-
-        async def heard_of(subject: str) -> bool:
-            return bool(told(f"{subject}"))
-
+        process = Process([str(PROBE), "run", str(config), "--plain"], folder / "probe.log")
         try:
             await process.start()
-            await until(ready, "the service is ready")
-            status, text = await asked(
-                "/api/v1/silences", {"services": ["shop"], "for": "1h", "reason": "load test", "author": "ana"}
-            )
-            # The first run of a check may have come before: what it told stands, and no more is told.
-            assert status == 201, text
-            await until(both, "both are down")
-            await until(lambda: heard_of("mail/in"), "the chat has heard of it")
-            number = (await standing())["mail/in"][0]
-            (message,) = told(f"#{number} ")
-            link = re.search(r"http://127\.0\.0\.1:\d+(/act/[\w.-]+)", message)
-            assert link is not None, message
-            async with session.get(link[1]) as answer:
-                assert (answer.status, (await standing())["mail/in"][1]) == (200, "triggered")
-            await killed_and_back()
-            assert (await asked(link[1]))[0] == 200
-            await killed_and_back()
-            assert (await standing())["mail/in"] == (number, "acknowledged", "somebody in chat")
-            assert (await asked(link[1]))[0] == 410
-            assert [one["reason"] for one in (await listed("silences"))["silences"]] == ["load test"]
-            async with session.get("/metrics") as answer:
-                exposition = await answer.text()
-            assert 'probe_incidents_open{severity="page",status="acknowledged"} 1.0' in exposition
-            silent = (await standing())["shop"][0]
-            before = len(told(f"#{silent} "))
-            (silence,) = (await listed("silences"))["silences"]
-            assert (await asked(f"/api/v1/silences/{silence['id']}/end", {"author": "ana"}))[0] == 200
-            if not before:
-                await until(lambda: heard_of(f"#{silent} "), "what was silent is told")
-            assert len(told(f"#{number} ")) >= 1
-            assert (
-                len([one for one in told(f"#{number} ") if "ACKNOWLEDGED" not in one]) == 1
-            )  # told once, over two kills
+            found = Scene(session, process, target, heard)
+            await until(found.ready, "the service is ready")
+            yield found
         finally:
+            target.close()
             if process.running:
                 await process.kill()
+
+
+async def test_a_silence_is_in_force_at_once_and_so_is_its_end(tmp_path: Path):
+    async with scene(tmp_path) as seen:
+        asked = {"services": ["shop"], "for": "1h", "reason": "load test", "author": "ana"}
+        assert await seen.ask("/api/v1/silences", asked) == 201
+        seen.target.close()
+        await until(seen.both, "both are down")
+        found = await seen.open()
+        mail, shop = found["mail/in"]["number"], found["shop"]["number"]
+        await until(lambda: _there(seen.told(mail)), "the chat has heard of one")
+        assert (await seen.read(f"incidents/{shop}"))["held"] == "silenced by ana: load test"
+        assert seen.told(shop) == []
+        assert (await seen.read("route?check=shop/home"))["hears"] == []
+        (silence,) = (await seen.read("silences"))["silences"]
+        assert await seen.ask(f"/api/v1/silences/{silence['id']}/end", {"author": "ana"}) == 200
+        await until(lambda: _there(seen.told(shop)), "the chat has heard of the other")
+
+
+async def test_a_link_of_a_message_works_once_over_two_kills(tmp_path: Path):
+    async with scene(tmp_path) as seen:
+        seen.target.close()
+        await until(seen.both, "both are down")
+        number = (await seen.open())["mail/in"]["number"]
+        await until(lambda: _there(seen.told(number)), "the chat has heard of it")
+        links = re.findall(r"http://127\.0\.0\.1:\d+(/act/[\w.-]+)", seen.told(number)[0])
+        assert len(set(links)) == 3
+        async with seen.session.get(links[0]) as answer:
+            assert answer.status == 200
+        assert (await seen.open())["mail/in"]["status"] == "triggered"
+        await seen.kill()
+        assert await seen.ask(links[0]) == 200
+        await seen.kill()
+        taken = (await seen.open())["mail/in"]
+        assert (taken["number"], taken["status"], taken["acked_by"]) == (number, "acknowledged", "somebody in chat")
+        assert await seen.ask(links[0]) == 410
+        async with seen.session.get("/metrics") as answer:
+            exposition = await answer.text()
+        assert 'probe_incidents_open{severity="page",status="acknowledged"} 1.0' in exposition
+        assert 'probe_incidents_total{severity="page"} 0.0' in exposition  # none began since the kill
+        opened = [text for text in seen.told(number) if "ACKNOWLEDGED" not in text]
+        assert len(opened) == 1  # told once
+
+
+async def _there(found: list[str]) -> bool:
+    return bool(found)

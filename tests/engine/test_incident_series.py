@@ -18,7 +18,7 @@ class Scraped:
         own = OwnMetrics(self.registry)
         self.stage = Stage(clock, Route(("chat",)))
         own.incidents.open = self.stage.dispatcher.book.open
-        self.stage.dispatcher.hear = own.incidents.counting(self.stage.dispatcher.hear)  # type: ignore[method-assign]
+        self.stage.dispatcher.hear = own.incidents.counting(self.stage.dispatcher.hear)  # type: ignore[method-assign, assignment]
 
     def open(self, severity: str, status: str) -> float | None:
         return self.registry.get_sample_value("probe_incidents_open", {"severity": severity, "status": status})

@@ -191,8 +191,7 @@ async def test_a_wrong_password_is_permanent(guarded: Mailserver, post: Post, op
 
 async def test_one_incident_is_one_thread(opened: Notice, changed: Notice, resolved: Notice) -> None:
     first, second, third = (compose(notice, SENDER, [ONCALL]) for notice in (opened, changed, resolved))
-    assert first["In-Reply-To"] is None
-    assert second["In-Reply-To"] == third["References"] == first["Message-ID"]
+    assert first["In-Reply-To"] == second["In-Reply-To"] == third["References"] != first["Message-ID"]
     assert len({mail["Message-ID"] for mail in (first, second, third)}) == 3
     assert compose(changed, SENDER, [ONCALL])["Message-ID"] == second["Message-ID"]
     assert str(first["Message-ID"]).endswith("@shop.example>")
@@ -367,10 +366,8 @@ async def test_every_kind_of_one_incident_is_one_thread(plain: Mailserver, post:
             await email.send(replace(taken_care, id=f"msg_{kind}", kind=kind, ended_ms=ended_ms), post)
     contents = [envelope.content for envelope in plain.mails]
     mails = [message_from_bytes(content, policy=default) for content in contents if isinstance(content, bytes)]
-    first, *replies = mails
-    assert {mail["References"] for mail in replies} == {first["Message-ID"]}
+    assert len({mail["References"] for mail in mails} - {None}) == 1
     assert len({mail["Message-ID"] for mail in mails}) == len(mails) == len(NoticeKind) - 1
-    assert first["References"] is None
 
 
 async def test_a_bulletin_is_a_mail_of_no_thread(plain: Mailserver, post: Post, bulletin: Notice) -> None:

@@ -158,7 +158,12 @@ async def test_of_each_the_last_word_of_a_batch_counts(store: Store) -> None:
     )
     entry = Entry(verdict(level=Level.DOWN, moved_from=Level.UP), first)
     last = replace(entry, act=third)
-    for batch, reason in (([entry, second], "2"), ([second, last], "3"), ([last, second], "2")):
+    batches: list[tuple[list[Entry | Act], str]] = [
+        ([entry, second], "2"),
+        ([second, last], "3"),
+        ([last, second], "2"),
+    ]
+    for batch, reason in batches:
         await store.append(batch)
         (filed,) = await store.filed(0, FOREVER, 9)
         assert (filed.incident.reason, filed.members[0].reason) == (reason, reason)

@@ -69,7 +69,7 @@ async def test_one_incident_has_all_that_is_known(clock: FakeClock, tmp_path: Pa
             ("notes", {"text": "rolled back"}),
             ("describe", {"category": "deploy", "cause": "cold cache", "fix": "rolled back", "impact": "EU"}),
             ("actions", {"text": "warm it", "owner": "bo", "due": "2026-12-01", "link": "https://t.example/7"}),
-            ("actions", {"text": "alert on it", "link": "TICKET-7"}),
+            ("actions", {"text": "alert on it"}),
             ("actions/1/done", {}),
         ):
             await clock.advance(60.0)
@@ -85,7 +85,7 @@ async def test_one_incident_has_all_that_is_known(clock: FakeClock, tmp_path: Pa
         "why deploy; cold cache; shop 1.2.3 deployed 6m before",
         "how found by Probe; mended: rolled back",
         "warm it done 22:19:50 · bo · by 2026-12-01 · https://t.example/7",
-        "alert on it · TICKET-7",
+        "alert on it",
         "22:15:50 note ana rolled back",
         "opened chat delivered 1m 40s 2",
     ):
@@ -160,10 +160,10 @@ async def test_hostile_texts_stay_texts_and_secrets_are_masked_everywhere(clock:
             ("acknowledge", ()),
             ("notes", ("text",)),
             ("describe", ("category", "cause", "fix", "impact")),
-            ("actions", ("text", "owner", "link")),
+            ("actions", ("text", "owner")),
         ):
             await post(client, f"/api/v1/incidents/1/{path}", {"author": evil} | dict.fromkeys(keys, evil))
-        await post(client, "/api/v1/incidents/1/actions", ANA | {"text": "x", "link": "javascript:alert(1)"})
+        await post(client, "/api/v1/incidents/1/actions", ANA | {"text": "x", "link": f"https://{evil}"})
         owed, *_ = await stand.store.pending()
         await stand.store.settle([Delivery(owed.notice, "chat", Outcome.FAILED, 3, evil, NOW + MIN)])
         for path in ("/", "/incidents", "/incidents/1", "/checks/shop/home"):

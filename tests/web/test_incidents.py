@@ -14,6 +14,7 @@ from exporters.oncall.people import User
 from exporters.oncall.roster import Roster
 from exporters.route import Route
 from probe.config.model import Planned
+from probe.store.base import Act
 from tests.conftest import FakeClock
 from tests.web.responding import DAY, HOUR, MIN, NOW, equip, fail, post, read, tick
 from tests.web.stand import planned, standing
@@ -25,7 +26,11 @@ PLANS: tuple[Planned, ...] = (
     planned("mail/in", service="mail", owner=""),
 )
 ANA = {"author": "ana"}
-DEEDS = (
+ROSTER = Roster(
+    users={"ana": User("ana", contacts={"mail": "ana@shop.example"})},
+    escalations={"prodops": EscalationPolicy("prodops", (Step(("user:ana",), 300.0),))},
+)
+DEEDS: tuple[tuple[str, dict[str, str]], ...] = (
     ("acknowledge", {}),
     ("snooze", {"for": "1h"}),
     ("resolve", {}),
@@ -69,7 +74,7 @@ async def test_what_is_open_is_listed_as_it_is(clock: FakeClock, tmp_path: Path)
                 "reopened": 0,
                 "runbook": "https://wiki.example/shop",
                 "bridge": "",
-                "labels": {},  # they differ
+                "labels": {"tier": "1"},  # of the check that opened it
             }
         ],
     }
@@ -110,7 +115,7 @@ async def test_one_has_its_checks_its_timeline_and_what_became_of_its_notices(cl
 
 async def test_each_deed_is_done_kept_and_answered_with_the_incident(clock: FakeClock, tmp_path: Path):
     async with standing(clock, tmp_path, *PLANS) as stand, stand.client() as client:
-        equip(stand)
+        equip(stand, Route(("chat", "escalation:prodops"), name="route 1"), roster=ROSTER)
         await fail(stand, "shop/home")
 
         async def do(path: str, **more: object) -> tuple[str, str]:
@@ -179,7 +184,7 @@ async def test_each_deed_is_done_kept_and_answered_with_the_incident(clock: Fake
 
 async def test_what_people_do_outlives_the_process(clock: FakeClock, tmp_path: Path):
     async with standing(clock, tmp_path, *PLANS) as stand, stand.client() as client:
-        equip(stand)
+        equip(stand, Route(("chat", "escalation:prodops"), name="route 1"), roster=ROSTER)
         await fail(stand, "shop/home")
         for path, more in DEEDS:
             if path != "resolve":
@@ -191,16 +196,7 @@ async def test_what_people_do_outlives_the_process(clock: FakeClock, tmp_path: P
         assert (kept.incident.acked_by, kept.incident.cause, len(kept.incident.actions)) == ("ana", "cold cache", 1)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "acknowledge",
-        "unacknowledge",
-        "snooze",
-        "resolve",
-        pytest.param("escalate", marks=pytest.mark.xfail(strict=True, reason="Dispatcher.escalate asks for none open")),
-    ],
-)
+@pytest.mark.parametrize("path", ["acknowledge", "unacknowledge", "snooze", "resolve", "escalate"])
 async def test_nothing_is_done_about_what_is_over(clock: FakeClock, tmp_path: Path, path: str):
     async with standing(clock, tmp_path, *PLANS) as stand, stand.client() as client:
         equip(stand)
@@ -256,6 +252,8 @@ async def test_an_unknown_number_is_not_found(clock: FakeClock, tmp_path: Path, 
         ("actions", ANA | {"text": "x", "due": "soon"}, "due: must be a date, as in 2026-12-01"),
         ("actions", ANA | {"text": "x", "due": "2026-12-012"}, "due: is longer than 10"),
         ("actions", ANA | {"text": "x", "done": True}, "unknown key 'done'"),
+        ("actions", ANA | {"text": "x", "link": "TICKET-7"}, "link: must be an address"),
+        ("actions", ANA | {"text": "x", "link": "javascript:alert(1)"}, "link: must be an address"),
     ],
 )
 async def test_what_cannot_be_is_refused_by_its_key(clock: FakeClock, tmp_path: Path, path: str, asked, error: str):
@@ -393,11 +391,15 @@ async def test_a_store_that_fails_is_said(clock: FakeClock, tmp_path: Path):
         assert (await read(client, "/api/v1/incidents/7", 503))["error"]
 
 
+async def never(_act: Act) -> None:
+    await asyncio.Event().wait()
+
+
 async def test_a_store_that_is_slow_is_not_waited_for(clock: FakeClock, tmp_path: Path, monkeypatch):
     monkeypatch.setattr("probe.engine.response._PATIENCE", 0.01)
     async with standing(clock, tmp_path, *PLANS) as stand, stand.client() as client:
         await fail(stand, "shop/home")
-        stand.service.response._written = lambda _act: asyncio.Event().wait()
+        stand.service.response._written = never
         refused = await post(client, "/api/v1/incidents/1/acknowledge", ANA, 503)
         assert refused["error"] == "it is done, but the store has not written it down yet"
         assert stand.dispatcher.book.open()[0].acked_by == "ana"
@@ -410,7 +412,7 @@ async def test_secrets_are_masked_before_they_are_kept(clock: FakeClock, tmp_pat
         for path, keys in (
             ("notes", ("text",)),
             ("describe", ("category", "cause", "fix", "impact")),
-            ("actions", ("text", "owner", "link")),
+            ("actions", ("text", "owner")),
             ("acknowledge", ()),
         ):
             await post(client, f"/api/v1/incidents/1/{path}", {"author": secret} | dict.fromkeys(keys, secret))
@@ -459,12 +461,15 @@ async def test_one_that_ended_long_ago_can_still_be_described(clock: FakeClock, 
         assert (await read(client, "/api/v1/incidents/1"))["cause"] == "cold cache"
 
 
-# Who would hear of it.
+async def test_only_what_has_an_escalation_can_be_escalated(clock: FakeClock, tmp_path: Path):
+    async with standing(clock, tmp_path, *PLANS) as stand, stand.client() as client:
+        equip(stand)
+        await fail(stand, "shop/home")
+        refused = await post(client, "/api/v1/incidents/1/escalate", ANA, 409)
+        assert "no escalation is under way for it" in refused["error"]
 
-ROSTER = Roster(
-    users={"ana": User("ana", contacts={"mail": "ana@shop.example"})},
-    escalations={"prodops": EscalationPolicy("prodops", (Step(("user:ana",), 300.0),))},
-)
+
+# Who would hear of it.
 
 
 async def test_a_route_is_played_ahead(clock: FakeClock, tmp_path: Path):
