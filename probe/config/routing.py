@@ -197,7 +197,7 @@ class _Reading:
         return Route(
             to=tuple(section.to),
             match=match,
-            level=_LEVELS[least],
+            level=_LEVELS.get(least, Level.DEGRADED),  # what is unknown was told of
             go_on=section.go_on,
             when=parse_hours(section.when, self._zone) if section.when else None,
             by=(tuple(group.by) or ("",)) if group else (),
