@@ -55,6 +55,7 @@ checks:
     for_each: {{n: [{five}]}}
     tcp: {{host: 127.0.0.1, port: {tcp}}}
 alerts:
+  storm: {{over: 0}}
   receivers:
     hook: {{webhook: {{url: "http://127.0.0.1:{site}/hook"}}}}
     peers: {{alertmanager: {{urls: ["{alertmanager}"]}}}}
