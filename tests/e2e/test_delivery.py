@@ -138,6 +138,13 @@ async def test_a_deleted_hook_stays_disabled_over_kill_9_until_it_is_enabled(sta
     await until(stage.disabled, "the hook is disabled")
     assert await stage.metric('probe_receiver_disabled{receiver="hook"}') in ("1", "1.0")
     tries = len(stage.site.hooked)
+
+    async def written_down() -> bool:
+        with sqlite3.connect(f"file:{tmp_path / 'probe.db'}?mode=ro", uri=True) as database:
+            ((owed,),) = database.execute("SELECT count(*) FROM deliveries WHERE outcome = 'pending'")
+        return bool(owed == 0)
+
+    await until(written_down, "what was told is written down: else it would be told again, under the same id")
     await stage.process.kill()
     stage.site.page = 200
     await stage.start()
@@ -181,9 +188,10 @@ async def test_an_incident_is_one_message_over_kill_9(stage: Stage, tmp_path: Pa
     await stage.start()
 
     async def over() -> bool:
-        return stage.slack.messages[parent].changes > 0
+        answered = any(said.parent for said in stage.slack.messages.values())  # after the message was changed
+        return stage.slack.messages[parent].changes > 0 and answered
 
-    await until(over, "the message says that it is over")
+    await until(over, "the message says that it is over, and its thread does")
     assert [said.parent for said in stage.slack.messages.values() if said.parent] == [parent]
     assert len([said for said in stage.slack.messages.values() if not said.parent]) == 1
     assert "RECOVERED" in json.dumps(stage.slack.messages[parent].content)
