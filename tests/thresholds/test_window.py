@@ -359,6 +359,13 @@ def test_a_window_holds_so_many_runs_at_most_the_last_ones(aggregate: Aggregate)
     assert window.value == pytest.approx(0.1, rel=1e-9)
 
 
+def test_what_a_window_let_go_takes_no_room_of_what_it_holds() -> None:
+    window, held = Window(replace(_P95, over=4000.0)), 40_000
+    for at in range(2 * LARGEST):
+        window.take(at * 100, 0.1, False)
+        assert window.count == min(at + 1, held)
+
+
 def test_percentiles_of_many_runs_keep_the_promise() -> None:
     chance = random.Random(8)
     window = Window(replace(_P95, aggregate=Aggregate.P99, over=3600.0))
