@@ -39,7 +39,7 @@ unit: dev
 
 e2e: dev
 	./tests/e2e/install
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m e2e $(PYTEST_ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m e2e $(PYTEST_ARGS)
 
 bench: dev  ## The figures of benchmarks/README.md in their short form.
 	./tests/e2e/install
