@@ -24,7 +24,7 @@ from checks.core.result import Result
 from checks.core.units import format_duration
 from exporters.alerting.change import Change, Moment, bulletin
 from exporters.alerting.incident import Incident
-from exporters.base import Trouble
+from exporters.base import Post, Trouble
 from exporters.exposition import slices
 from exporters.post import open_post
 from exporters.prometheus import CheckSeries, exposition
@@ -131,22 +131,7 @@ class Service:
         stack.push_async_callback(self._store.close)
         post = await stack.enter_async_context(open_post())
         get = await stack.enter_async_context(open_get())
-        desk = Desk(
-            clock,
-            post,
-            self.redact,
-            self._settle,
-            self._refused,
-            self._taken,
-            self._failed,
-            enabled=lambda receiver: self.board.report(f"receiver/{receiver}", Level.UP, ""),
-            paced=self.own.paced,
-            garbled=self.own.garbled,
-            still=lambda incident: self.dispatcher.still(incident),  # noqa: PLW0108  # made below
-            dress=lambda notice, receiver: self.response.dress(notice, receiver),  # noqa: PLW0108
-            book=self._store,
-        )
-        self._deliverer = Deliverer(desk)
+        self._deliverer = Deliverer(self._desk(post))
         self._recorder = Recorder(self._store, clock, self._deliverer.accept, self._stored)
         self._recorder.observe = self.own.store_write.observe
         states = await self._store.states()
@@ -193,6 +178,24 @@ class Service:
         self._heartbeats = Heartbeats(self._store, clock, self._ran)
         self.own.heartbeats.heartbeats = self._heartbeats
         await self._heartbeats.open(config)
+
+    def _desk(self, post: Post) -> Desk:
+        """What couriers ask and tell: much of it is made after them."""
+        return Desk(
+            self._clock,
+            post,
+            self.redact,
+            self._settle,
+            self._refused,
+            self._taken,
+            self._failed,
+            enabled=lambda receiver: self.board.report(f"receiver/{receiver}", Level.UP, ""),
+            paced=self.own.paced,
+            garbled=self.own.garbled,
+            still=lambda incident: self.dispatcher.still(incident),  # noqa: PLW0108  # made later
+            dress=lambda notice, receiver: self.response.dress(notice, receiver),  # noqa: PLW0108
+            book=self._store,
+        )
 
     def _attach(self) -> None:
         """Let those who decide ask those who know."""

@@ -13,8 +13,6 @@ from checks.core.units import format_duration
 from exporters.alerting.incident import USUAL, Action, Deed, Happening, Incident, Member, Severity, Status
 from thresholds.base import Event, Level, Transition
 
-SELF = "probe/"  # checks of this name are about the program itself
-
 
 @dataclass(frozen=True, slots=True)
 class Failing:

@@ -91,8 +91,7 @@ def _of_incident(told: Told, tell: Tell, sender: Sender) -> dict[str, object]:
     if len(bad) > _MOST:
         lines.append(f"and {len(bad) - _MOST} more")
     if told.silent:
-        few = ", ".join(told.silent[:3]) + (f" and {len(told.silent) - 3} more" if len(told.silent) > 3 else "")
-        lines.append(f"not told, because they depend on it: {few}")
+        lines.append(f"not told, because they depend on it: {_few(told.silent)}")
     over = tell.kind is NoticeKind.RESOLVED
     return {
         "check": incident.check,
@@ -126,6 +125,10 @@ def _title(incident: Incident, checks: int) -> str:
     return f"{incident.subject}: {checks} checks" if checks > 1 else incident.subject
 
 
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
 def _line(member: Member) -> str:
     if not member.bad:
         return f"{member.check} has recovered, was {member.worst.name}"
@@ -137,7 +140,7 @@ def _of_many(case: Case, told: Sequence[Told], tell: Tell, sender: Sender) -> di
     live = [one for one in incidents if one.open] or incidents
     worst = max(live, key=lambda one: (one.level, -one.opened_ms))
     subjects = list(dict.fromkeys(one.subject for one in live))
-    few = ", ".join(subjects[:3]) + (f" and {len(subjects) - 3} more" if len(subjects) > 3 else "")
+    few = _few(subjects)
     what = "storm of " if case.digest else ""
     over = tell.kind is NoticeKind.RESOLVED
     first = min(incidents, key=lambda one: one.opened_ms)

@@ -33,7 +33,8 @@ from exporters.base import Notice, NoticeKind
 from exporters.route import Route, chosen
 from probe.clock import Clock
 from probe.config.model import Config
-from probe.engine.dependence import Dependence
+from probe.engine.dependence import PREFIX, Dependence
+from probe.engine.notices import SELF
 from probe.engine.waiting import sleep_or
 from probe.store.base import Act, Announcement, Kind
 from probe.store.casebook import Filed, Incidents
@@ -41,8 +42,7 @@ from thresholds.base import Transition
 
 log = logging.getLogger(__name__)
 
-SELF = "probe/"
-_ABOUT_RECEIVER = ("probe/receiver/", "probe/delivery/")
+_ABOUT_RECEIVER = (f"{SELF}receiver/", f"{SELF}delivery/")
 _LOOK = 5.0  # s between two looks, at most: the wall clock may be set meanwhile
 _JUMP_MS = 2_000  # by which the wall clock may differ from the steady one without having been set
 _MINUTE_MS = 60_000
@@ -113,7 +113,6 @@ class Dispatcher:
         self._sources: tuple[int, list[Incident]] = (-1, [])  # incidents that may speak for others, as of a version
         self._tidied_ms = 0
         self._news = asyncio.Event()
-        self._skew_ms = 0  # of the wall clock to the steady one
         self.silences: Callable[[], Sequence[Silence]] = tuple
         self.changes: Callable[[Incident, int], tuple[str, ...]] = lambda _incident, _now_ms: ()
         self.dependence = Dependence(clock)
@@ -183,7 +182,6 @@ class Dispatcher:
             self._route(change.incident, draft, labels)
         if any(one.deed in (Deed.OPENED, Deed.REOPENED) for one in change.happenings):
             self._opened.append(self._clock.now_ms())
-        if any(one.deed in (Deed.OPENED, Deed.REOPENED) for one in change.happenings):
             self._seen_before(change.incident, transition.at_ms, draft)
         self._follow(change.incident, draft)
         self._reconsider()
@@ -322,8 +320,7 @@ class Dispatcher:
         if outcome.lapsed:
             for lapsed in outcome.lapsed:
                 draft.change(self.book.unacknowledge(lapsed, "", now_ms, "nobody has confirmed it"))
-            self._keep(outcome.case)
-            self._advance(identity, draft)
+            self._advance(identity, draft)  # anew, from where it stood: what this look would tell is not told yet
             return
         for tell in outcome.tells:
             self._tell(outcome.case, tell, draft, now_ms)
@@ -344,7 +341,8 @@ class Dispatcher:
         why, until_ms = self._hold(incident) if incident.open else ("", 0)
         if why != self._holds.get(identity, ""):
             text = f"not told: {why}" if why else "told from now on"
-            draft.happenings.append(Happening(identity, now_ms, Deed.HELD, text=text))
+            if incident.open:
+                draft.happenings.append(Happening(identity, now_ms, Deed.HELD, text=text))
             if why:
                 self._holds[identity] = why
             else:
@@ -404,7 +402,7 @@ class Dispatcher:
             [
                 one.subject
                 for one in self.book.open()
-                if self._holds.get(one.id, "").startswith("depends on ") and self.dependence.is_on(one, incident)
+                if self._holds.get(one.id, "").startswith(PREFIX) and self.dependence.is_on(one, incident)
             ]
             if self._holds and alone
             else []
@@ -490,7 +488,8 @@ class Dispatcher:
         draft.change(change)
         self._follow(change.incident, draft)
         for identity in sorted(self._of_incident.get(change.incident.id, ())):
-            self._advance(identity, draft)
+            if self._cases[identity].key:  # the others were looked at
+                self._advance(identity, draft)
         self._reconsider()
         act = draft.act()
         assert act is not None
@@ -547,7 +546,8 @@ class Dispatcher:
         if self._recheck_ms and now_ms >= self._recheck_ms:
             self._recheck_ms = 0
             self._dependents(draft)
-        self.book.forget(now_ms - max(_KEPT_MS, round(self.book.grace * 2000)))
+        for identity in self.book.forget(now_ms - max(_KEPT_MS, round(self.book.grace * 2000))):
+            self._holds.pop(identity, None)
         if now_ms - self._tidied_ms > _KEPT_MS:
             self._tidied_ms = now_ms
             self.history.forget(now_ms)

@@ -647,3 +647,50 @@ async def test_secrets_are_in_no_notice(clock: FakeClock) -> None:
     )
     stage.fail("shop/a", "password hunter2 refused", target="https://x/?p=hunter2", seen={"body": "hunter2"})
     assert "hunter2" not in str(stage.notices[0])
+
+
+async def test_what_spreads_is_told_when_it_has_doubled(clock: FakeClock) -> None:
+    stage = Stage(clock, Route(("chat",), interval=60))
+    for number in range(8):
+        stage.fail(f"shop/{number}")
+        await stage.after(100)
+    assert [notice.count for notice in stage.notices] == [1, 2, 4, 8]
+
+
+async def test_what_gets_worse_in_a_group_does_not_wait(clock: FakeClock) -> None:
+    stage = Stage(clock, Route(("chat",), by=("service",), interval=3600))
+    stage.fail("shop/a", "slow", Level.DEGRADED)
+    await stage.after(10)
+    stage.fail("shop/a", "down", Level.DOWN)
+    await stage.after(1)
+    assert [kind for _, kind, _ in stage.heard()] == ["opened", "changed"]
+
+
+async def test_a_check_that_joins_may_make_a_page_of_a_ticket(clock: FakeClock) -> None:
+    stage = Stage(clock, CHAT)
+    stage.fail("shop/a", severities={Level.DOWN: Severity.TICKET})
+    stage.fail("shop/b", severities={Level.DOWN: Severity.PAGE})
+    assert stage.incident().severity is Severity.PAGE
+
+
+async def test_a_storm_goes_on_over_a_crash(clock: FakeClock) -> None:
+    stage = Stage(clock, CHAT, settings=Settings(storm_over=1))
+    for number in range(4):
+        stage.fail(f"s{number}/a", f"reason {number}", subject=f"s{number}", service=f"s{number}")
+    await stage.after(120)
+    stage.heard()
+    stage.start()
+    stage.fail("late/a", "late", subject="late", service="late")
+    await stage.after(600)
+    assert [(kind, stage.notices[-1].title) for _, kind, _ in stage.heard()] == [
+        ("changed", "storm of 4 incidents: s1, s2, s3 and 1 more")
+    ]
+
+
+async def test_what_ends_while_it_is_held_back_is_not_said_to_be_told(clock: FakeClock) -> None:
+    stage = Stage(clock, CHAT)
+    silence = Silence("s-1", clock.now_ms(), clock.now_ms() + 600_000)
+    stage.dispatcher.silences = lambda: (silence,)
+    stage.fail("shop/a")
+    stage.recover("shop/a")
+    assert "told from now on" not in [one.text for one in stage.kept.happenings]
