@@ -98,9 +98,13 @@ async def compare(
 
 
 def shares(samples: Samples, name: str, other: str, figure: str = "cpu_ms") -> list[float]:
-    """One contender's figure as a share of another's, round by round: both met the same neighbours."""
-    pairs = zip(samples.get(name, ()), samples.get(other, ()), strict=False)
-    return [getattr(one, figure) / getattr(another, figure) for one, another in pairs if one and another]
+    """One contender's figure as a share of another's, round by round: both met the same neighbours.
+
+    A window so short that the clock's ticks show nothing of the other has none.
+    """
+    both = [pair for pair in zip(samples.get(name, ()), samples.get(other, ()), strict=False) if all(pair)]
+    figures = [(getattr(one, figure), getattr(another, figure)) for one, another in both]
+    return [one / another for one, another in figures if another]
 
 
 def latency(samples: Sequence[Sample | None]) -> str:

@@ -153,6 +153,8 @@ def test_the_ratio_is_taken_round_by_round_where_both_were_able() -> None:
     samples = {"Probe": sampled(1.0, 2.0, 3.0, 4.0), "other": sampled(2.0, 2.0, 12.0, 0.0)}
     assert rounds.shares(samples, "Probe", "other") == [0.5, 1.0, 0.25]
     assert rounds.shares(samples, "Probe", "nobody") == []
+    unseen = {"Probe": sampled(1.0, 2.0), "other": [Sample(0.0, 200.0, 1.0, []), *sampled(4.0)]}
+    assert rounds.shares(unseen, "Probe", "other") == [0.5]  # less than a tick of the clock is no figure to divide by
     row = cpu_per_check.row("case", "Probe", samples | {"blackbox_exporter": samples["other"]})
     assert row[2:5] == ["2.500 (1.000-4.000)", "**0.50 (0.25-1.00)**", "-"]
 

@@ -6,9 +6,10 @@ import asyncio
 import os
 import signal
 import socket
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 PROBE = Path(sys.executable).with_name("probe")
@@ -34,6 +35,13 @@ async def until(condition: Callable[[], Awaitable[object]], what: str, limit: fl
                 await asyncio.sleep(0.1)
     except TimeoutError:
         raise AssertionError(f"not within {limit:g} s: {what} (last seen: {seen!r})") from None
+
+
+async def nothing_owed(folder: Path) -> bool:
+    """Whether the store in `folder` knows of every delivery how it ended: no start tells one of them again."""
+    with closing(sqlite3.connect(f"file:{folder / 'probe.db'}?mode=ro", uri=True)) as database:
+        ((owed,),) = database.execute("SELECT count(*) FROM deliveries WHERE outcome = 'pending'")
+    return bool(owed == 0)
 
 
 class Process:

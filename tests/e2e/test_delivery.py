@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.e2e.processes import PROBE, Process, free_port, until
+from tests.e2e.processes import PROBE, Process, free_port, nothing_owed, until
 from tests.exporters.chat_servers import SlackServer, slack_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -138,13 +139,7 @@ async def test_a_deleted_hook_stays_disabled_over_kill_9_until_it_is_enabled(sta
     await until(stage.disabled, "the hook is disabled")
     assert await stage.metric('probe_receiver_disabled{receiver="hook"}') in ("1", "1.0")
     tries = len(stage.site.hooked)
-
-    async def written_down() -> bool:
-        with sqlite3.connect(f"file:{tmp_path / 'probe.db'}?mode=ro", uri=True) as database:
-            ((owed,),) = database.execute("SELECT count(*) FROM deliveries WHERE outcome = 'pending'")
-        return bool(owed == 0)
-
-    await until(written_down, "what was told is written down: else it would be told again, under the same id")
+    await until(partial(nothing_owed, tmp_path), "what was told is written down: else it would be told again")
     await stage.process.kill()
     stage.site.page = 200
     await stage.start()

@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.e2e.processes import PROBE, Process, free_port, until
+from tests.e2e.processes import PROBE, Process, free_port, nothing_owed, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -129,6 +130,7 @@ async def test_a_link_of_a_message_works_once_over_two_kills(tmp_path: Path):
         await until(lambda: _there(seen.told(number)), "the chat has heard of it")
         links = re.findall(r"http://127\.0\.0\.1:\d+(/act/[\w.-]+)", seen.told(number)[0])
         assert len(set(links)) == 3
+        await until(partial(nothing_owed, tmp_path), "what was told is written down: else it would be told again")
         async with seen.session.get(links[0]) as answer:
             assert answer.status == 200
         assert (await seen.open())["mail/in"]["status"] == "triggered"
