@@ -132,7 +132,7 @@ def _how(plan: Plan) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--short", action="store_true", help="2 rounds of 4 s, two of the cases")
+    parser.add_argument("--short", action="store_true", help="2 rounds of 3 s, two of the cases")
     parser.add_argument("--rounds", type=int, help="rounds, each with every contender in turn (5)")
     parser.add_argument("--seconds", type=float, help="length of a measured window (20)")
     parser.add_argument("--pin", action="store_true", help="keep the measured process on core 0, all else on core 1")
@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--prometheus", action="store_true", help="Prometheus with blackbox_exporter as another")
     parser.add_argument("--only", metavar="TEXT", help="only cases whose name holds TEXT")
     options = parser.parse_args()
-    plan = Plan(rounds=2, seconds=4.0, warm=2.0) if options.short else Plan()
+    plan = Plan(rounds=2, seconds=3.0, warm=1.5) if options.short else Plan()
     given = {key: getattr(options, key) for key in ("rounds", "seconds") if getattr(options, key) is not None}
     plan = replace(plan, pin=options.pin, gzip=options.gzip, **given)
     if plan.pin:

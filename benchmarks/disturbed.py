@@ -23,7 +23,7 @@ from benchmarks.alerted import Alerts, alerted
 from benchmarks.contenders import now_ms
 from benchmarks.fleet import all_ran
 from benchmarks.native import Answered, Target, answers, target
-from benchmarks.observed import in_ms, judged_slow, matched, number_of, seen_of, slow, unrecorded
+from benchmarks.observed import ever_late, in_ms, judged_slow, matched, number_of, seen_of, slow, unrecorded
 from benchmarks.processes import MeasurementError, end_on_sigterm, started
 from benchmarks.report import Goal, Table, at_most, none_of, progress, show
 from benchmarks.service import Fleet, Service, serving, stored
@@ -139,13 +139,13 @@ def _judged(
     }
     pairs = matched(seen_of(results), given)
     pairs = [one for one in pairs if window[0] <= one.seen.began_ms]
-    really = slow(pairs, LIMIT_MS / 1000)
+    really, ever = slow(pairs, LIMIT_MS / 1000), ever_late(given, LIMIT_MS / 1000)
     return Outcome(
         count,
         lost,
         missed,
         judged_slow(results, really),
-        [str(alert) for alert in alerts.targets if number_of(alert.check) not in really],
+        [str(alert) for alert in alerts.targets if number_of(alert.check) not in ever],
         [one.first_byte_error for one in pairs],
         [one.seen.total for one in pairs],
         sum(one.seen.marked for one in pairs),

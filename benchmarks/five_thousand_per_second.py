@@ -21,7 +21,7 @@ from benchmarks.alerted import alerted
 from benchmarks.contenders import now_ms
 from benchmarks.exposed import between, quantile
 from benchmarks.native import Report, Target, answers, target
-from benchmarks.observed import Matched, in_ms, judged_slow, matched, number_of, seen_of, slow
+from benchmarks.observed import Matched, ever_late, in_ms, judged_slow, matched, number_of, seen_of, slow
 from benchmarks.processes import MeasurementError, end_on_sigterm
 from benchmarks.report import Goal, Table, at_most, none_of, progress, show
 from benchmarks.service import Fleet, serving, stored
@@ -102,8 +102,9 @@ async def outcome(checks: int, site: Target, folder: Path, seconds: float) -> Ou
         names = {*fleet.names[:: max(1, checks // _LOOKED_AT)], *(alert.check for alert in alerts.targets)}
         kept = await stored(folder, names, began_ms, ended_ms)
         site.report()  # the log is then whole
-        probes = matched(seen_of(kept), answers(folder / "answers.log"))
-        really = slow(probes, LIMIT_MS / 1000)
+        given = answers(folder / "answers.log")
+        probes = matched(seen_of(kept), given)
+        really, ever = slow(probes, LIMIT_MS / 1000), ever_late(given, LIMIT_MS / 1000)
         own = "probe_runs_missed_total"
         return Outcome(
             checks,
@@ -114,7 +115,7 @@ async def outcome(checks: int, site: Target, folder: Path, seconds: float) -> Ou
             quantile(between(before, after, "probe_schedule_lateness_seconds"), 0.99),
             probes,
             judged_slow(kept, really),
-            [str(alert) for alert in alerts.targets if number_of(alert.check) not in really],
+            [str(alert) for alert in alerts.targets if number_of(alert.check) not in ever],
             cores / lasted,
             memory,
         )
@@ -181,13 +182,13 @@ def excess(one: Outcome) -> list[Goal]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--short", action="store_true", help="10 s each")
+    parser.add_argument("--short", action="store_true", help="8 s each")
     parser.add_argument("--checks", type=int, default=5000, help="how many, once a second (5000)")
     parser.add_argument("--beyond", type=int, default=20_000, help="and beyond the machine's limit (20000)")
     parser.add_argument("--seconds", type=float, help="length of a window (60)")
     options = parser.parse_args()
     end_on_sigterm()
-    table, found = measure((options.checks, options.beyond), options.seconds or (10.0 if options.short else 60.0))
+    table, found = measure((options.checks, options.beyond), options.seconds or (8.0 if options.short else 60.0))
     show([table], found)
 
 

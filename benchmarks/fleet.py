@@ -153,13 +153,13 @@ def measure(fleet_size: int, every: float, seconds: float) -> tuple[Table, list[
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--short", action="store_true", help="40 s")
+    parser.add_argument("--short", action="store_true", help="20 s")
     parser.add_argument("--checks", type=int, default=20_000, help="how many (20000)")
     parser.add_argument("--every", type=float, default=10.0, help="seconds from one run to the next (10)")
     parser.add_argument("--seconds", type=float, help="length of the window (600)")
     options = parser.parse_args()
     end_on_sigterm()
-    seconds = options.seconds or (40.0 if options.short else 600.0)
+    seconds = options.seconds or (20.0 if options.short else 600.0)
     found, reached = measure(options.checks, options.every, seconds)
     show([found], reached)
 

@@ -47,6 +47,11 @@ def slow(probes: Iterable[Matched], limit: float) -> set[int]:
     return {one.seen.check for one in probes if one.truth > limit}
 
 
+def ever_late(answers: Mapping[int, Sequence[Answered]], limit: float) -> set[int]:
+    """The checks whose target ever took longer than `limit`, in seconds: also before anything was measured."""
+    return {number for number, each in answers.items() if any(one.answered - one.arrived > limit * 1e9 for one in each)}
+
+
 def judged_slow(kept: Mapping[str, Sequence[Kept]], really: set[int]) -> list[str]:
     """Results with a verdict against the target, one line each, but for the checks that were slow."""
     return [

@@ -243,13 +243,13 @@ def filesystem(folder: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--short", action="store_true", help="200,000 rows, 10 s of results")
+    parser.add_argument("--short", action="store_true", help="100,000 rows, 8 s of results")
     parser.add_argument("--rows", type=int, help="rows in the store when it is read (1,000,000)")
     parser.add_argument("--seconds", type=float, help="how long results come at 10,000/s (60)")
     parser.add_argument("--folder", help="where the database is made: the disk that is measured")
     options = parser.parse_args()
     end_on_sigterm()
-    plan = Plan(rows=200_000, paced=10.0) if options.short else Plan()
+    plan = Plan(rows=100_000, paced=8.0) if options.short else Plan()
     plan = replace(plan, rows=options.rows or plan.rows, paced=options.seconds or plan.paced)
     with tempfile.TemporaryDirectory(prefix="probe-benchmark-", dir=options.folder) as folder:
         table, found = asyncio.run(measure(plan, Path(folder)))

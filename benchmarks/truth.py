@@ -154,11 +154,11 @@ def measure(rates: Sequence[int], plan: Plan) -> tuple[Table, list[Goal]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("rates", type=int, nargs="*", default=RATES, help="checks per second (100 500 1000 2000)")
-    parser.add_argument("--short", action="store_true", help="1 round of 4 s")
+    parser.add_argument("--short", action="store_true", help="1 round of 3 s")
     parser.add_argument("--rounds", type=int, help="rounds, each with both probers in turn (3)")
     parser.add_argument("--seconds", type=float, help="length of a measured window (20)")
     options = parser.parse_args()
-    plan = Plan(1, 4.0, 2.0) if options.short else Plan()
+    plan = Plan(1, 3.0, 1.5) if options.short else Plan()
     given = {key: getattr(options, key) for key in ("rounds", "seconds") if getattr(options, key) is not None}
     end_on_sigterm()
     table, found = measure(options.rates, replace(plan, **given))

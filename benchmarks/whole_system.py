@@ -64,13 +64,13 @@ def measure(contenders: Sequence[Contender], checks: int, every: float, plan: Pl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--short", action="store_true", help="1 round of 20 s")
+    parser.add_argument("--short", action="store_true", help="1 round of 10 s")
     parser.add_argument("--checks", type=int, default=5000, help="how many (5000)")
     parser.add_argument("--every", type=float, default=10.0, help="seconds from one run to the next (10)")
     parser.add_argument("--rounds", type=int, help="rounds, each with both systems in turn (3)")
     parser.add_argument("--seconds", type=float, help="length of a measured window (60)")
     options = parser.parse_args()
-    rounds, seconds = (1, 20.0) if options.short else (3, 60.0)
+    rounds, seconds = (1, 10.0) if options.short else (3, 60.0)
     plan = Plan(options.rounds or rounds, options.seconds or seconds, warm=options.every + 2.0)
     end_on_sigterm()
     table, found = measure([Probe(), Prometheus()], options.checks, options.every, plan)

@@ -31,7 +31,8 @@ class Connection:
     """A stream of bytes to a target. `received_at` is the instant, on the monotonic clock, of what recv() gave last.
 
     `idle` are the seconds for which what had arrived waited for our turn while the target waited for what we do next;
-    `asking` those that the call took that began to connect. `local` is where it began, known once it has failed.
+    `asked_at` is the instant at which it began to connect, `asking` the seconds that the call for it took. `local` is
+    where it began, known once it has failed.
     """
 
     __slots__ = (
@@ -51,6 +52,7 @@ class Connection:
         "_wanted",
         "_winding_down",
         "_yielded_at",
+        "asked_at",
         "asking",
         "connected_at",
         "idle",
@@ -83,7 +85,7 @@ class Connection:
         self._yielded_at = 0
         self.received = 0  # bytes off the wire
         self.local = ""
-        self.connected_at = self.received_at = self.idle = self.asking = 0.0
+        self.asked_at = self.connected_at = self.received_at = self.idle = self.asking = 0.0
 
     @classmethod
     async def dial(
@@ -224,7 +226,7 @@ class Connection:
 
     async def _connect(self) -> None:
         sock = self._sock
-        began = time.monotonic()
+        self.asked_at = began = time.monotonic()
         try:
             ask_for_stamps(sock)
             code = sock.connect_ex(self._address)

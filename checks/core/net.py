@@ -197,6 +197,7 @@ async def _dial(poller: Poller, trace: Trace, address: str, port: int, *, prompt
     facts["net.family"] = 6 if ":" in address else 4
     with trace.timed("connect") as span:
         connection = await Connection.dial(poller, address, port, facts, promptly=promptly, leg=trace.leg)
+        span.since(connection.asked_at)
         span.arrived(connection.connected_at)
     trace.took_to_ask(connection.asking)
     if connection.slice and facts.get("timing") == "loop":

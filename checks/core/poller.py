@@ -13,6 +13,8 @@ import asyncio
 import select
 from collections.abc import Callable
 
+from checks.core.kernel import Stamping
+
 READ_EVENTS = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 WRITE_EVENTS = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
 END_EVENTS = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
@@ -42,6 +44,7 @@ class Poller:
         self._timer: asyncio.TimerHandle | None = None
         self.behind = False  # more has come on lazily served sockets than one turn could pass on
         self._left = 0  # events that a row of looks has still to pass on at most
+        self._stamping = Stamping()
         self.loop.add_reader(self._prompt.fileno(), self._turn, self._prompt)
 
     def watch(self, fd: int, callback: Callable[[int], None], *, promptly: bool = False) -> None:
@@ -65,6 +68,7 @@ class Poller:
             self.loop.remove_reader(self._prompt.fileno())
             self._prompt.close()
             self._lazy.close()
+            self._stamping.close()
 
     def _tick(self, slice: float) -> None:  # noqa: A002
         """Look at what came in a slice. What did not fit into a turn comes after what others want of the loop."""

@@ -78,9 +78,11 @@ async def dial(
         trace.leg.connection = connection = winner.task.result()
         _tell(trace, winner.address)
         if winner.address == addresses[0]:
+            span.since(connection.asked_at)
             span.arrived(connection.connected_at)
         else:
             span.ended = connection.connected_at  # a part of it was our own patience
+    trace.took_to_ask(connection.asking)
     return connection
 
 

@@ -135,6 +135,10 @@ class Span:
         self.ended: float | None = None
         self.idle = 0.0
 
+    def since(self, at: float) -> None:
+        """The question was put then, after the block was entered: what we were kept from in between is nobody's."""
+        self._began = self._trace.opened = at
+
     def arrived(self, at: float) -> None:
         """The phase was one wait, and what it waited for arrived then: a busy loop of ours took no part in it."""
         self.ended = at

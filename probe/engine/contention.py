@@ -31,8 +31,10 @@ class Contention:
 
     def look(self) -> None:
         now = self._clock.monotonic()
-        if now - self._at[-1] < _FRESH:
-            return
+        if now - self._at[-1] >= _FRESH:
+            self._look(now)
+
+    def _look(self, now: float) -> None:
         self._at.append(now)
         self._seconds.append(self._waited())
         if len(self._at) > 2 * _KEPT:
@@ -44,7 +46,7 @@ class Contention:
         No more than the time between them: looks may lie further apart, where our own loop was stopped.
         """
         if self._at[-1] < ended:
-            self.look()
+            self._look(self._clock.monotonic())
         first = max(0, bisect_right(self._at, began) - 1)
         last = min(len(self._at) - 1, bisect_left(self._at, ended))
         grown = self._seconds[last] - self._seconds[first]

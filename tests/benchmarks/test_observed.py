@@ -11,7 +11,7 @@ from benchmarks import disturbed, five_thousand_per_second, fleet, stalls, truth
 from benchmarks.alerted import alerted
 from benchmarks.exposed import Exposed, above, between, quantile
 from benchmarks.native import Answered
-from benchmarks.observed import Matched, Seen, judged_slow, matched, slow, unrecorded
+from benchmarks.observed import Matched, Seen, ever_late, judged_slow, matched, slow, unrecorded
 from benchmarks.processes import MeasurementError
 from benchmarks.report import Table
 from benchmarks.service import Fleet
@@ -54,6 +54,11 @@ def test_nothing_observed_has_no_quantile() -> None:
     assert math.isnan(quantile({}, 0.99))
     assert above(SCRAPE.buckets("lag"), 0.01) == 4
     assert above({}, 0.01) == 0
+
+
+def test_a_target_that_was_late_once_is_known_whenever_it_was() -> None:
+    prompt, late = Answered(1000 * MS, 1020 * MS), Answered(2000 * MS, 2026 * MS)
+    assert ever_late({1: [prompt, prompt], 2: [late, prompt], 3: []}, 0.025) == {2}
 
 
 def test_each_report_meets_the_request_that_it_was() -> None:

@@ -293,6 +293,19 @@ async def test_the_wait_for_a_connection_is_the_kernels_too(net):
     assert len(run.trace.waits) == 1
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "shop.example"])
+async def test_a_connection_takes_no_time_before_it_is_asked_for(host):
+    """Other programs may have the processor between our look at the clock and the question."""
+    async with name_server({host: ["127.0.0.1", "127.0.0.2"]}) as dns, serving(silent) as served:
+        net = Net(nameservers=[dns.address])
+        trace = Trace(lambda: time.monotonic() - 10.0)  # every look at it is ten seconds before the question
+        await Tcp(host=host, port=served.port).run(trace, net)
+        await net.close()
+    ((began, ended),) = trace.waits
+    assert trace.phases["connect"] == pytest.approx(ended - began)
+    assert trace.phases["connect"] < 5.0
+
+
 @pytest.mark.parametrize(
     ("age", "arrived"),
     [

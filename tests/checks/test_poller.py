@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -119,6 +120,15 @@ async def test_a_handshake_that_drips_is_as_long_as_it_was(authority: Authority)
     await net.close()
     assert run.failure is None
     assert run.phases["tls"] >= 0.9 * took[0]
+
+
+async def test_runs_far_between_are_timed_by_the_kernel_all_of_them() -> None:
+    """Each asks for stamps, and no other socket does: without one that is kept the kernel begins and ends each time."""
+    net = Net()
+    async with serving(answering(response(b"ok"))) as served:
+        timings = Counter([(await outcome(Http(url=served.url()), net)).facts["timing"] for _ in range(300)])
+    await net.close()
+    assert timings == {"kernel": 300}
 
 
 async def in_two(reader: Recorder, writer: asyncio.StreamWriter) -> None:

@@ -30,6 +30,17 @@ async def test_what_was_waited_between_two_instants_is_known(clock: FakeClock) -
     assert contention.during(0.45, clock.monotonic()) == pytest.approx(0.003)
 
 
+async def test_a_look_right_before_the_end_of_a_wait_is_none_at_its_end(clock: FakeClock) -> None:
+    """What waited for its turn is counted once it has had it."""
+    waited = [0.0]
+    contention = Contention(clock, lambda: waited[0])
+    await clock.advance(0.1)
+    contention.look()
+    await clock.advance(0.002)
+    waited[0] = 0.009
+    assert contention.during(0.09, 0.102) == pytest.approx(0.009)
+
+
 async def test_a_little_waiting_is_none(clock: FakeClock) -> None:
     waited = [0.0]
     contention = Contention(clock, lambda: waited[0])
