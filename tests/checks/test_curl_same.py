@@ -197,7 +197,9 @@ async def test_the_authorities_of_the_system_are_those_that_python_finds(net, au
     async with serving(answering(response()), tls=authority.issue().server()) as served:
         bad = await both(net, url=served.url(scheme="https"))
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.path))
-        good = await both(Net(), url=served.url(scheme="https"))
+        fresh = Net()
+        good = await both(fresh, url=served.url(scheme="https"))
+        await fresh.close()
     assert_same(*bad)
     assert_same(*good)
     assert [run.kind for run in (*bad, *good)] == [FailureKind.TLS, FailureKind.TLS, None, None]
