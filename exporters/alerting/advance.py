@@ -357,8 +357,13 @@ def _resumed(case: Case, now_ms: int) -> Case:
 
 
 def hastened(case: Case, people: People, now_ms: int) -> Case:
-    """A case whose escalations take their next step now, because somebody asked for it."""
-    return replace(case, lines=tuple(_hastened(line, people, now_ms) for line in case.lines))
+    """A case whose escalations take their next step now, because somebody asked for it.
+
+    Of one that is held back they take it when nothing holds it back any more.
+    """
+    # What is held back goes on from when that began: see `_resumed`.
+    from_ms = case.hidden_ms or now_ms
+    return replace(case, lines=tuple(_hastened(line, people, from_ms) for line in case.lines))
 
 
 def _hastened(line: Line, people: People, now_ms: int) -> Line:

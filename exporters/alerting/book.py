@@ -388,6 +388,10 @@ class Book:
         incident = self._incidents[identity]
         return self._put(incident if incident.first_told_ms else replace(incident, first_told_ms=now_ms))
 
+    def untold(self, identity: str, why: str) -> Incident:
+        """Nobody is told of it from now on, and why; or with "" they are again."""
+        return self._put(replace(self._incidents[identity], untold=why))
+
     def _kept(self, incident: Incident) -> Incident:
         return self._put(incident)
 

@@ -148,6 +148,7 @@ class Incident:
     impact: str = ""  # who was affected
     actions: tuple[Action, ...] = ()
     depends_on: tuple[str, ...] = ()
+    untold: str = ""  # why nobody is told of it now, as its timeline says; "" where they are
 
     @property
     def open(self) -> bool:

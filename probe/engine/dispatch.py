@@ -148,6 +148,8 @@ class Dispatcher:
             self.history.take([one.incident])
             if one.incident.open or one.incident.ended_ms > now_ms - _KEPT_MS or _lasts_all_the_same(one):
                 self.book.load(one.incident, one.members)
+                if one.incident.untold:
+                    self._holds[one.incident.id] = one.incident.untold
             if one.incident.detected_ms > now_ms - _CALM_MS:
                 self._opened.append(one.incident.detected_ms)
         for case in cases:
@@ -339,14 +341,15 @@ class Dispatcher:
         incident = self.book.get(identity)
         assert incident is not None
         why, until_ms = self._hold(incident) if incident.open else ("", 0)
-        if why != self._holds.get(identity, ""):
+        if why != incident.untold:
             text = f"not told: {why}" if why else "told from now on"
             if incident.open:
                 draft.happenings.append(Happening(identity, now_ms, Deed.HELD, text=text))
-            if why:
-                self._holds[identity] = why
-            else:
-                del self._holds[identity]
+            incident = draft.incidents[identity] = self.book.untold(identity, why)
+        if why:
+            self._holds[identity] = why
+        else:
+            self._holds.pop(identity, None)
         return Seen(incident, why, until_ms)
 
     def _hold(self, incident: Incident) -> tuple[str, int]:
@@ -474,17 +477,19 @@ class Dispatcher:
         if change.incident.status.held:
             first = self.book.unacknowledge(identity, who, now_ms, "escalated")
             change = replace(first, happenings=(*first.happenings, *change.happenings))
+        draft = _Draft()
         for case in sorted(self._of_incident.get(identity, ())):
-            self._keep(hastened(self._cases[case], self.people, now_ms))
-        return self._done(change)
+            draft.cases[case] = hastened(self._cases[case], self.people, now_ms)
+            self._keep(draft.cases[case])
+        return self._done(change, draft)
 
     def adopt(self, filed: Filed) -> None:
         """Know an incident that ended long ago again: somebody writes about it."""
         if self.book.get(filed.incident.id) is None:
             self.book.load(filed.incident, filed.members)
 
-    def _done(self, change: Change) -> Act:
-        draft = _Draft()
+    def _done(self, change: Change, draft: _Draft | None = None) -> Act:
+        draft = draft or _Draft()
         draft.change(change)
         self._follow(change.incident, draft)
         for identity in sorted(self._of_incident.get(change.incident.id, ())):

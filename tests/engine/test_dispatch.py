@@ -694,3 +694,40 @@ async def test_what_ends_while_it_is_held_back_is_not_said_to_be_told(clock: Fak
     stage.fail("shop/a")
     stage.recover("shop/a")
     assert "told from now on" not in [one.text for one in stage.kept.happenings]
+
+
+async def test_why_it_is_not_told_is_said_once_over_restarts(clock: FakeClock) -> None:
+    stage = Stage(clock, CHAT)
+    silence = Silence("s-1", clock.now_ms(), clock.now_ms() + 600_000, reason="load test")
+    stage.dispatcher.silences = lambda: (silence,)
+    stage.fail("shop/a")
+    for _ in range(3):
+        stage.start()
+        stage.dispatcher.silences = lambda: (silence,)
+        await stage.after(100)
+    await stage.after(600)
+    stage.start()
+    await stage.after(60)
+    said = [one.text for one in stage.kept.happenings if one.deed.value == "held"]
+    assert said == ["not told: silenced: load test", "told from now on"]
+    assert [kind for _, kind, _ in stage.heard()] == ["opened"]
+
+
+@pytest.mark.parametrize("by", [(), ("service",)])
+@pytest.mark.parametrize("crash", [False, True])
+async def test_to_escalate_what_is_held_back_counts_when_it_is_told(
+    clock: FakeClock, by: tuple[str, ...], crash: bool
+) -> None:
+    stage = Stage(clock, Route(("escalation:prod",), by=by), roster=roster(PROD))
+    stage.fail("shop/a")
+    await stage.after(60)
+    silence = Silence("s-1", clock.now_ms(), clock.now_ms() + 600_000)
+    stage.dispatcher.silences = lambda: (silence,)
+    stage.dispatcher.look_again()
+    await stage.after(300)
+    stage.deed("escalate", "ana")
+    if crash:
+        stage.start()
+        stage.dispatcher.silences = lambda: (silence,)
+    await stage.after(900)
+    assert stage.heard() == [(0, "opened", ("ana/mail",)), (660, "opened", ("bo/mail", "chat"))]
