@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from checks.core.units import format_duration
+from exporters.alerting.absence import looked_for, next_look, unreached
 from exporters.alerting.case import Case, Line, Page, People, Said, Seen, Tell
 from exporters.alerting.incident import Incident, Severity, Status
 from exporters.base import NoticeKind
@@ -18,6 +20,7 @@ from thresholds.base import Level
 LASTS = "it lasts"  # why somebody is told again
 _ESCALATION = "escalation:"
 _COMPANY_MS = 10_000  # that a change in a group waits for others: what fails together recovers together
+_LATE_MS = 60_000  # by which a step comes late before it is worth a line
 _MOST_STEPS = 100  # taken in one go: a policy without delays must end
 
 
@@ -30,6 +33,7 @@ class Outcome:
     wake_ms: int = 0  # when to look again; 0: when something changes
     lapsed: tuple[str, ...] = ()  # incidents whose acknowledgement nobody has confirmed
     notes: tuple[str, ...] = ()  # for the timeline: who could not be told, and why
+    unreached: tuple[str, ...] = ()  # targets that should have reached somebody, and nobody has said so yet
 
 
 def advance(case: Case, seen: Sequence[Seen], people: People, now_ms: int) -> Outcome:
@@ -48,6 +52,7 @@ class _Advance:
         self.shown = [one.incident for one in self.live if not one.hold]
         self.new: dict[str, str] = {}  # why, by receiver that hears of it for the first time
         self.again: dict[str, str] = {}  # ... that hears that it lasts
+        self.last: set[str] = set()  # of the new those who hear of it because nobody else could be told
         self.wakes = [one.until_ms for one in self.live if one.hold and one.until_ms]
         self.lapsed: list[str] = []
         self.notes: list[str] = []
@@ -81,7 +86,12 @@ class _Advance:
             case = replace(case, said=self._say(case.said), told_ms=self.now_ms)
         tells = self._tells(news, was, told, fresh)
         return Outcome(
-            replace(case, count=case.count + len(tells)), tells, self._wake(), tuple(self.lapsed), tuple(self.notes)
+            replace(case, count=case.count + len(tells)),
+            tells,
+            self._wake(),
+            tuple(self.lapsed),
+            tuple(self.notes),
+            () if case.unreached else unreached(lines, self.people),
         )
 
     def _tells(
@@ -91,8 +101,10 @@ class _Advance:
         tells = [] if news is None else [Tell(news, dict.fromkeys(told, ""), was)]
         if news is None and self.again:
             tells.append(Tell(NoticeKind.REPEATED, dict(self.again)))
-        if fresh:
-            tells.append(Tell(NoticeKind.OPENED, fresh))
+        if some := {name: why for name, why in fresh.items() if name not in self.last}:
+            tells.append(Tell(NoticeKind.OPENED, some))
+        if some := {name: why for name, why in fresh.items() if name in self.last}:
+            tells.append(Tell(NoticeKind.OPENED, some, unreached=True))
         return tuple(tells)
 
     def _ended(self) -> Outcome:
@@ -176,15 +188,19 @@ class _Advance:
             line = replace(line, paused=True)
         elif line.paused:
             line = self._anew(line)
+        else:
+            line = self._arrived(line)
         if line.target.startswith(_ESCALATION):
             policy = self.people.policy(line.target.removeprefix(_ESCALATION))
             if policy is not None:
                 line = self._escalated(line, policy)
+        if line.absent and not self._held():
+            self.wakes.append(next_look(self.now_ms))
         return self._repeated(line)
 
     def _anew(self, line: Line) -> Line:
         """Nobody takes care of it any more: it begins anew. Those who know are told that, and are not told twice."""
-        line = replace(line, paused=False, again=True, since_ms=self.now_ms, step=0, reminded_ms=0)
+        line = replace(line, paused=False, again=True, since_ms=self.now_ms, step=0, reminded_ms=0, absent=())
         if not line.target.startswith(_ESCALATION) and ":" in line.target:
             line, _ = self._told(line, line.target, line.route)
         return line
@@ -206,6 +222,20 @@ class _Advance:
         """A line with its target told; and whether there was anybody to tell."""
         if ":" not in target:
             return self._tell(line, target, why), True
+        line, reached = self._people(line, target, why, alone=alone)
+        if not reached:
+            self.notes.append(f"nobody to tell in {target}")
+        return looked_for(line, target, why, alone=alone, reached=reached), reached
+
+    def _arrived(self, line: Line) -> Line:
+        """Those who were not there when it was their turn, and are now."""
+        for one in line.absent:
+            late = f"{one.why}: nobody was there when it was due"
+            line, reached = self._people(line, one.target, late, alone=one.alone)
+            line = looked_for(line, one.target, one.why, alone=one.alone, reached=reached)
+        return line
+
+    def _people(self, line: Line, target: str, why: str, *, alone: bool) -> tuple[Line, bool]:
         reached = False
         pages = list(line.pages)
         for user in self.people.people(target, self.now_ms):
@@ -217,8 +247,6 @@ class _Advance:
                 else:
                     pages.append(Page(self.now_ms + round(after * 1000), receiver, reason, alone, user))
                     self.wakes.append(pages[-1].due_ms)
-        if not reached:
-            self.notes.append(f"nobody to tell in {target}")
         return replace(line, pages=tuple(pages)), reached
 
     def _tell(self, line: Line, receiver: str, why: str) -> Line:
@@ -227,6 +255,8 @@ class _Advance:
                 self.again[receiver] = why
         else:
             self.new[receiver] = why
+            if line.last:
+                self.last.add(receiver)
         if receiver in line.receivers:
             return line
         return replace(line, receivers=(*line.receivers, receiver))
@@ -256,8 +286,21 @@ class _Advance:
             if self.now_ms < due_ms:
                 self.wakes.append(due_ms)
                 break
-            line = self._stepped(line, policy)
+            line = self._stepped(self._late(line, policy, due_ms), policy)
         return line
+
+    def _late(self, line: Line, policy: EscalationPolicy, due_ms: int) -> Line:
+        """A step that nobody took when it was due moves those after it along: people get the time that was promised.
+
+        Only while nothing ran, or for that long, does a step come late.
+        """
+        late_ms = self.now_ms - due_ms
+        if late_ms >= _LATE_MS:
+            what = f"step {line.step + 1}" if line.step < len(policy.steps) else "another round"
+            late = format_duration(float(late_ms // 60_000 * 60))
+            ago = f"{what} of {policy.name} was due {late} ago, when nothing ran"
+            self.notes.append(f"{ago}: what comes after it waits from now on")
+        return replace(line, since_ms=line.since_ms + late_ms)
 
     def _due(self, line: Line, policy: EscalationPolicy) -> int | None:
         """When the next step is due; None after the last."""

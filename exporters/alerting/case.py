@@ -27,6 +27,15 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Absent:
+    """A target that had nobody when it was its turn: whoever is there later is told, while nobody has acknowledged."""
+
+    target: str
+    why: str
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One target of a case: a receiver, a person, whoever is on call, or an escalation."""
 
@@ -45,6 +54,8 @@ class Line:
     reminded_ms: int = 0  # when whoever acknowledged was asked last whether that still holds
     paused: bool = False  # somebody takes care of it: when nobody does any more, it begins anew
     again: bool = False  # it has begun anew: those who know are told that it lasts
+    absent: tuple[Absent, ...] = ()
+    last: bool = False  # those who are told because nobody else could be
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,7 @@ class Case:
     ended: bool = False
     pending_ms: int = 0  # since when something is new that has not been told
     hidden_ms: int = 0  # since when all of it is held back; 0: it is not
+    unreached: bool = False  # those who are told that nobody could be reached were told, or there are none
 
     @property
     def receivers(self) -> tuple[str, ...]:
@@ -98,6 +110,7 @@ class Tell:
     kind: NoticeKind
     receivers: Mapping[str, str]  # why, by name
     was: Level = Level.UNKNOWN
+    unreached: bool = False  # they are told because nobody else could be
 
 
 class People(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from checks.core.units import format_duration
 from exporters.alerting.advance import LASTS, advance
@@ -14,7 +14,7 @@ from exporters.alerting.settings import Settings
 from exporters.base import NoticeKind
 from exporters.route import Route, Step, chosen, explain
 
-_MOST = 200  # looks
+_MOST = 1_000  # looks
 _AHEAD_MS = 7 * 86_400_000
 
 
@@ -79,7 +79,11 @@ def _played(
             else:
                 hearings.append(Hearing((now_ms - began_ms) / 1000, tell.kind, tell.receivers))
         notes |= dict.fromkeys(outcome.notes)
-        case = outcome.case
+        if outcome.unreached:
+            notes[f"nobody is reached by {', '.join(outcome.unreached)}: in their place alerts.self, or a fallback"] = (
+                None
+            )
+        case = replace(outcome.case, unreached=outcome.case.unreached or bool(outcome.unreached))
         if not outcome.wake_ms or outcome.wake_ms > end_ms:
             break
         now_ms = outcome.wake_ms

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from exporters.alerting.absence import last_resort
 from exporters.alerting.advance import advance, hastened, joined
 from exporters.alerting.book import Book, Change, DeedError, Failing
 from exporters.alerting.case import Case, Line, People, Seen, Tell
@@ -35,6 +36,7 @@ from probe.clock import Clock
 from probe.config.model import Config
 from probe.engine.dependence import PREFIX, Dependence
 from probe.engine.notices import SELF
+from probe.engine.resort import nobody, resort
 from probe.engine.waiting import sleep_or
 from probe.store.base import Act, Announcement, Kind
 from probe.store.casebook import Filed, Incidents
@@ -327,8 +329,7 @@ class Dispatcher:
         for tell in outcome.tells:
             self._tell(outcome.case, tell, draft, now_ms)
         for note in outcome.notes:
-            for one in case.incidents[:1]:
-                draft.happenings.append(Happening(one, now_ms, Deed.HELD, text=note))
+            self._note(case, note, draft, now_ms)
         self._keep(outcome.case)
         if outcome.wake_ms and not outcome.case.ended:
             self._wakes[identity] = outcome.wake_ms
@@ -336,6 +337,29 @@ class Dispatcher:
             self._wakes.pop(identity, None)
         if outcome.case != case:
             draft.cases[identity] = outcome.case
+        if outcome.unreached:
+            self._resort(outcome.case, outcome.unreached, draft, now_ms)
+
+    def _note(self, case: Case, text: str, draft: _Draft, now_ms: int) -> None:
+        """Say in the timelines of a case's incidents who was not told, and why."""
+        for incident in self._open_of(case):
+            draft.happenings.append(Happening(incident.id, now_ms, Deed.HELD, text=text))
+
+    def _open_of(self, case: Case) -> list[Incident]:
+        found = (self.book.get(one) for one in case.incidents)
+        return [one for one in found if one is not None and one.open and not one.untold]
+
+    def _resort(self, case: Case, unreached: Sequence[str], draft: _Draft, now_ms: int) -> None:
+        """Nobody is there: whoever is told then is, once."""
+        why = nobody(self._open_of(case), unreached)
+        log.error("%s", why)
+        targets = resort(self._config, {line.target for line in case.lines}, now_ms)
+        whom = f"in their place {', '.join(targets)}" if targets else "name somebody under alerts.self"
+        self._note(case, f"{why}; {whom}", draft, now_ms)
+        case = replace(case, unreached=True, lines=(*case.lines, *last_resort(targets, why)))
+        draft.cases[case.id] = case
+        self._keep(case)
+        self._advance(case.id, draft)
 
     def _seen(self, identity: str, draft: _Draft, now_ms: int) -> Seen:
         incident = self.book.get(identity)
@@ -385,6 +409,8 @@ class Dispatcher:
         if not told or not receivers:
             return
         notice = self._masked(compose(case, tell, told, self._sender, now_ms))
+        if tell.unreached:
+            notice = replace(notice, title=f"{notice.subject}: nobody could be reached")
         draft.notices.append((notice, receivers))
         whom = ", ".join(f"{name} ({tell.receivers[name]})" if tell.receivers.get(name) else name for name in receivers)
         for one in told[:20]:
