@@ -28,7 +28,7 @@ def unreached(lines: Sequence[Line], people: People) -> tuple[str, ...]:
     An escalation is there to reach a person, whatever else a route leads to: it is one as soon as all of its steps have
     found nobody. Other people are some only where nobody at all was told.
     """
-    empty = [line for line in lines if line.absent and not (line.receivers or line.pages)]
+    empty = [line for line in lines if line.absent and not (line.receivers or line.spared or line.pages)]
     if len(empty) == len(lines):
         return tuple(line.target for line in empty)
     return tuple(line.target for line in empty if _through(line, people))

@@ -6,7 +6,7 @@ twice because somebody looks again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from checks.core.units import format_duration
@@ -36,16 +36,22 @@ class Outcome:
     unreached: tuple[str, ...] = ()  # targets that should have reached somebody, and nobody has said so yet
 
 
-def advance(case: Case, seen: Sequence[Seen], people: People, now_ms: int) -> Outcome:
-    """What to do about a case. `seen` are its incidents, as they are now; one that is missing is over."""
-    return _Advance(case, seen, people, now_ms).outcome()
+def advance(case: Case, seen: Sequence[Seen], people: People, now_ms: int, elsewhere: Collection[str] = ()) -> Outcome:
+    """What to do about a case. `seen` are its incidents, as they are now; one that is missing is over.
+
+    `elsewhere` are receivers that hear of all of its incidents by another case.
+    """
+    return _Advance(case, seen, people, now_ms, elsewhere).outcome()
 
 
 class _Advance:
     """One look at one case."""
 
-    def __init__(self, case: Case, seen: Sequence[Seen], people: People, now_ms: int) -> None:
+    def __init__(
+        self, case: Case, seen: Sequence[Seen], people: People, now_ms: int, elsewhere: Collection[str]
+    ) -> None:
         self.case = case
+        self.elsewhere = elsewhere
         self.people = people
         self.now_ms = now_ms
         self.live = [one for one in seen if one.incident.open]
@@ -183,7 +189,7 @@ class _Advance:
             line = self._begin(line)
             if not line.begun_ms:
                 return line
-        line = self._pages(line)
+        line = self._spared(self._pages(line))
         if self._held():
             line = replace(line, paused=True)
         elif line.paused:
@@ -253,6 +259,8 @@ class _Advance:
         if receiver in self.case.receivers or receiver in self.new:
             if receiver not in self.new and (line.round or line.again):
                 self.again[receiver] = why
+        elif receiver in self.elsewhere and not (line.round or line.again):
+            return replace(line, spared=tuple(dict.fromkeys((*line.spared, receiver))))
         else:
             self.new[receiver] = why
             if line.last:
@@ -260,6 +268,14 @@ class _Advance:
         if receiver in line.receivers:
             return line
         return replace(line, receivers=(*line.receivers, receiver))
+
+    def _spared(self, line: Line) -> Line:
+        """Those who heard of all of it by another digest, and do not any more."""
+        for receiver in line.spared if not self._held() else ():
+            if receiver not in self.elsewhere:
+                line = replace(line, spared=tuple(name for name in line.spared if name != receiver))
+                line = self._tell(line, receiver, line.route)
+        return line
 
     def _pages(self, line: Line) -> Line:
         """Those who are told some time after the others."""

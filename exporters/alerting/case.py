@@ -56,6 +56,7 @@ class Line:
     again: bool = False  # it has begun anew: those who know are told that it lasts
     absent: tuple[Absent, ...] = ()
     last: bool = False  # those who are told because nobody else could be
+    spared: tuple[str, ...] = ()  # receivers that hear of all of it by another digest of the storm
 
 
 @dataclass(frozen=True, slots=True)

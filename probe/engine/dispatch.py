@@ -30,6 +30,7 @@ from exporters.alerting.incident import (
 )
 from exporters.alerting.rules import Silence, inhibited, quiet_until, silenced
 from exporters.alerting.shift import shifted
+from exporters.alerting.storm import covered, digest_of, storm_of
 from exporters.base import Notice, NoticeKind
 from exporters.route import Route, chosen
 from probe.clock import Clock
@@ -108,7 +109,7 @@ class Dispatcher:
         self._wakes: dict[str, int] = {}  # Unix ms at which a case is looked at, by case
         self._holds: dict[str, str] = {}  # why an incident is not told, by incident
         self._opened: deque[int] = deque(maxlen=10_000)  # when incidents were opened lately
-        self._storm = ""  # the case that gathers new incidents; "" in calm
+        self._storm = ""  # the one that new incidents are part of; "" in calm
         self._groups: dict[str, str] = {}  # cases by key
         self._recheck_ms = 0  # when to see whether what is held back may be told now, or the other way round; 0: never
         self._calm_ms = 0  # when the last incident was opened that is no part of the last minute
@@ -157,7 +158,7 @@ class Dispatcher:
         for case in cases:
             self._keep(case)
             if case.digest and self._opened:
-                self._storm = case.id
+                self._storm = storm_of(case.id)
         self._look_again(self._cases)
 
     def cases(self) -> Sequence[Case]:
@@ -242,7 +243,10 @@ class Dispatcher:
         stormy = self._storm_of(incident, now_ms)
         for key, lines in grouped.items():
             if stormy:
-                self._join("storm", {}, incident, [self._stormy(line) for line in lines], stormy, draft)
+                for line in lines:  # a digest for each target, of what the routes give it
+                    # Alertmanager knows alerts by their labels: two digests are two.
+                    of = {"digest": line.target}
+                    self._join("storm", of, incident, [self._stormy(line)], digest_of(stormy, line.target), draft)
             else:
                 self._join(key, commons[key], incident, lines, "", draft)
 
@@ -281,10 +285,10 @@ class Dispatcher:
         return self._cases.get(self._groups.get(key, ""))
 
     def _storm_of(self, incident: Incident, now_ms: int) -> str:
-        """The digest that a new incident goes into; "" in calm, and for one that is told by itself already."""
+        """The storm that a new incident is part of; "" in calm, and for one that is told by itself already."""
         if self._of_incident.get(incident.id):
             digests = [one for one in self._of_incident[incident.id] if self._cases[one].digest]
-            return digests[0] if digests else ""
+            return storm_of(digests[0]) if digests else ""
         over = self._config.alerting.storm_over
         while self._opened and self._opened[0] <= now_ms - _MINUTE_MS:
             self._calm_ms = self._opened.popleft()
@@ -320,7 +324,7 @@ class Dispatcher:
             return
         now_ms = self._clock.now_ms()
         seen = [self._seen(one, draft, now_ms) for one in case.incidents if self.book.get(one) is not None]
-        outcome = advance(case, seen, self.people, now_ms)
+        outcome = advance(case, seen, self.people, now_ms, self._elsewhere(case))
         if outcome.lapsed:
             for lapsed in outcome.lapsed:
                 draft.change(self.book.unacknowledge(lapsed, "", now_ms, "nobody has confirmed it"))
@@ -339,6 +343,11 @@ class Dispatcher:
             draft.cases[identity] = outcome.case
         if outcome.unreached:
             self._resort(outcome.case, outcome.unreached, draft, now_ms)
+
+    def _elsewhere(self, case: Case) -> frozenset[str]:
+        """Receivers that hear of all of a digest by another of the same storm."""
+        others = [self._cases[one] for one in self._of_incident.get(case.incidents[0], ()) if one != case.id]
+        return covered(case, others) if case.digest else frozenset()
 
     def _note(self, case: Case, text: str, draft: _Draft, now_ms: int) -> None:
         """Say in the timelines of a case's incidents who was not told, and why."""

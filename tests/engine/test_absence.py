@@ -108,6 +108,18 @@ async def test_of_what_is_given_back_the_steps_begin_anew_and_nobody_is_told_twi
     ]
 
 
+async def test_then_whoever_was_not_there_waits_for_the_step_again(clock: FakeClock) -> None:
+    policy = EscalationPolicy("prod", (Step(("user:bo",)), Step(("schedule:desk",), 900)))
+    one = stage(clock, roster(policy, desk="daily 09:00-18:00"))
+    one.fail("shop/a")
+    await one.after(HOUR)
+    one.deed("acknowledge", "bo")
+    await one.after(38_640 - HOUR)
+    one.deed("unacknowledge", "bo")
+    await one.after(HOUR)
+    assert one.heard()[-1] == (38_640 + 900, "opened", ("ana/mail",))
+
+
 async def test_a_schedule_that_a_route_leads_to_is_looked_at_again_too(clock: FakeClock) -> None:
     one = stage(clock, roster(desk="daily 09:00-18:00"), Route(("schedule:desk", "chat")))
     one.fail("shop/a")
