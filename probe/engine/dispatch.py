@@ -422,11 +422,11 @@ class Dispatcher:
             notice = replace(notice, title=f"{notice.subject}: nobody could be reached")
         draft.notices.append((notice, receivers))
         whom = ", ".join(f"{name} ({tell.receivers[name]})" if tell.receivers.get(name) else name for name in receivers)
-        for one in told[:20]:
-            text = f"{tell.kind.value}: {whom}"
-            draft.happenings.append(Happening(one.incident.id, now_ms, Deed.TOLD, text=text, notice=notice.id))
-            if not one.incident.first_told_ms:
-                draft.incidents[one.incident.id] = self.book.told(one.incident.id, now_ms)
+        text = f"{tell.kind.value}: {whom}"
+        for incident in _news_of(self._cases[case.id], tell, told):
+            draft.happenings.append(Happening(incident.id, now_ms, Deed.TOLD, text=text, notice=notice.id))
+            if not incident.first_told_ms:
+                draft.incidents[incident.id] = self.book.told(incident.id, now_ms)
 
     def _told(self, case: Case, now_ms: int) -> list[Told]:
         found = [incident for one in case.incidents if (incident := self.book.get(one)) is not None]
@@ -628,6 +628,18 @@ class Dispatcher:
         self._calm_ms += difference
         moved = self.book.shift(difference)
         self._record(Act(incidents=tuple(moved), cases=tuple(self._cases.values())))
+
+
+def _news_of(before: Case, tell: Tell, told: Sequence[Told]) -> Iterable[Incident]:
+    """The incidents that a notice of a case says something of; not those whose end it told before."""
+    for one in told:
+        said = before.said.get(one.incident.id)
+        if (
+            one.incident.open
+            or not before.key
+            or (said is not None and (tell.kind is NoticeKind.RESOLVED or said.status is not Status.RESOLVED))
+        ):
+            yield one.incident
 
 
 def _lasts_all_the_same(filed: Filed) -> bool:

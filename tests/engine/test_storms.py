@@ -94,3 +94,40 @@ async def test_but_is_as_soon_as_there_is_more_in_it(clock: FakeClock) -> None:
         stage.recover(f"{name}/a")
     await stage.after(60)
     assert sorted(titles(stage)["chat",]) == ["resolved a", "resolved storm of 2 incidents: a, b"]
+
+
+async def test_every_incident_of_a_message_is_told_by_it(clock: FakeClock) -> None:
+    """The time to tell is that of all of them, and each timeline names the message."""
+    stage = Stage(clock, Route(("chat",)), settings=STORM)
+    fail(stage, *(f"s{number}" for number in range(200)))
+    await stage.after(60)
+    digest = stage.notices[-1]
+    lines = [line for line in stage.kept.happenings if line.notice == digest.id]
+    assert {stage.kept.incidents[line.incident].first_told_ms for line in lines} == {digest.at_ms}
+    assert len(lines) == 199
+    assert all(one.first_told_ms for one in stage.kept.incidents.values())
+
+
+async def test_what_is_over_and_was_said_to_be_has_no_line_of_later_messages(clock: FakeClock) -> None:
+    stage = Stage(clock, Route(("chat",)), settings=STORM)
+    fail(stage, "calm", "a", "b", "c")
+    await stage.after(60)
+    stage.recover("a/a")
+    await stage.after(600)
+    stage.recover("b/a")
+    await stage.after(600)
+    stage.recover("c/a")
+    await stage.after(60)
+    told = {
+        number: [
+            line.text.split(":")[0]
+            for line in stage.kept.happenings
+            if line.incident == stage.incident(number).id and line.notice
+        ]
+        for number in (2, 3, 4)
+    }
+    assert told == {
+        2: ["opened", "changed", "resolved"],
+        3: ["opened", "changed", "changed", "resolved"],
+        4: ["opened", "changed", "changed", "resolved"],
+    }
