@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from checks.core.units import format_duration
+from exporters.alerting.absence import last_resort
 from exporters.alerting.advance import LASTS, advance
 from exporters.alerting.case import Case, Line, People, Seen
 from exporters.alerting.incident import Incident, routing_labels
@@ -46,9 +47,10 @@ def foretell(
     people: People,
     *,
     silences: Sequence[Silence] = (),
+    resort: Sequence[str] = (),
     lasts: float = 4 * 3600.0,
 ) -> Explanation:
-    """Play an incident for `lasts` seconds."""
+    """Play an incident for `lasts` seconds. `resort` are the targets that are told where nobody can be reached."""
     at_ms = incident.detected_ms
     labels = routing_labels(incident)
     steps = explain(routes, labels, incident.worst, at_ms)
@@ -58,12 +60,15 @@ def foretell(
     lines = tuple(
         Line(target, route.name, route.wait, route.interval, route.repeat) for route in taken for target in route.to
     )
-    hearings, notes = _played(incident, lines, people, quiet_ms, round(lasts * 1000)) if silence is None else ([], [])
+    known = {line.target for line in lines}
+    last = last_resort([one for one in resort if one not in known], "nobody could be reached")
+    played = _played(incident, lines, last, people, quiet_ms, round(lasts * 1000)) if silence is None else ([], [])
+    hearings, notes = played
     return Explanation(incident, tuple(steps), tuple(hearings), silence, quiet_ms, tuple(notes))
 
 
 def _played(
-    incident: Incident, lines: tuple[Line, ...], people: People, quiet_ms: int, lasts_ms: int
+    incident: Incident, lines: tuple[Line, ...], last: Sequence[Line], people: People, quiet_ms: int, lasts_ms: int
 ) -> tuple[list[Hearing], list[str]]:
     began_ms = incident.detected_ms
     now_ms, end_ms = max(began_ms, quiet_ms), max(began_ms, quiet_ms) + min(lasts_ms, _AHEAD_MS)
@@ -79,11 +84,12 @@ def _played(
             else:
                 hearings.append(Hearing((now_ms - began_ms) / 1000, tell.kind, tell.receivers))
         notes |= dict.fromkeys(outcome.notes)
+        case = outcome.case
         if outcome.unreached:
-            notes[f"nobody is reached by {', '.join(outcome.unreached)}: in their place alerts.self, or a fallback"] = (
-                None
-            )
-        case = replace(outcome.case, unreached=outcome.case.unreached or bool(outcome.unreached))
+            instead = ", ".join(line.target for line in last) or "nobody, unless alerts.self names somebody"
+            notes |= {f"nobody is reached by {', '.join(outcome.unreached)}: told in their place is {instead}": None}
+            case = replace(case, unreached=True, lines=(*case.lines, *last))
+            continue
         if not outcome.wake_ms or outcome.wake_ms > end_ms:
             break
         now_ms = outcome.wake_ms

@@ -16,6 +16,7 @@ from exporters.base import Notice
 from probe.clock import Clock
 from probe.config.model import Config
 from probe.engine.dispatch import Dispatcher
+from probe.engine.resort import resort
 from probe.store.base import Act, StoreError
 from probe.store.casebook import Filed, Incidents
 from probe.store.deliveries import Delivery
@@ -154,7 +155,8 @@ def foretold(
 ) -> Explanation:
     """Who would hear of the failure of a check of a configuration."""
     incident = imagined(config, check, level, at_ms)
-    return foretell(incident, config.routes, config.alerting, people, silences=silences)
+    last = resort(config, (), at_ms)
+    return foretell(incident, config.routes, config.alerting, people, silences=silences, resort=last)
 
 
 def _deed(link: Link) -> Deed:

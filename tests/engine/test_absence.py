@@ -206,11 +206,12 @@ async def test_it_is_foretold(clock: FakeClock) -> None:
     people = roster(DESK, desk="daily 02:00-18:00")
     one = stage(clock, people)
     one.fail("shop/a")
-    played = foretell(
-        replace(one.incident(), detected_ms=clock.now_ms()), one.config.routes, one.config.alerting, one.duty
-    )
-    assert [(hearing.after, *hearing.receivers) for hearing in played.hearings] == [(13_500, "ana/mail")]
-    assert played.notes[-1] == "nobody is reached by escalation:prod: in their place alerts.self, or a fallback"
+    incident, routes, alerting = one.incident(), one.config.routes, one.config.alerting
+    played = foretell(incident, routes, alerting, one.duty, resort=("oncall",))
+    heard = [(hearing.after, dict(hearing.receivers)) for hearing in played.hearings]
+    why = "on call in desk, step 1 of prod: nobody was there when it was due"
+    assert heard == [(0, {"oncall": "nobody could be reached"}), (13_500, {"ana/mail": why})]
+    assert played.notes[-1] == "nobody is reached by escalation:prod: told in their place is oncall"
 
 
 # Nothing ran.

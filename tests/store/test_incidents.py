@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporters.alerting.case import Case, Line, Page, Said
+from exporters.alerting.case import Absent, Case, Line, Page, Said
 from exporters.alerting.incident import Action, Deed, Happening, Incident, Member, Severity, Status
 from probe.store.base import Act, Entry, Store, StoreError
 from probe.store.casebook import Filed
@@ -40,6 +40,7 @@ INCIDENTS = st.builds(
     worst=st.sampled_from(Level),
     severity=st.sampled_from(Severity),
     status=st.sampled_from(Status),
+    untold=TEXTS,
     ended_ms=INSTANTS,
     check=TEXTS,
     reason=TEXTS,
@@ -59,6 +60,8 @@ PAGES = st.builds(Page, INSTANTS, TEXTS, TEXTS, st.booleans(), TEXTS)
 LINES = st.builds(
     Line, TEXTS, TEXTS, LENGTHS, LENGTHS, LENGTHS, INSTANTS, INSTANTS, INSTANTS, st.integers(0, 9), st.integers(0, 9),
     st.lists(TEXTS, max_size=2).map(tuple), st.lists(PAGES, max_size=2).map(tuple), INSTANTS,
+    absent=st.lists(st.builds(Absent, TEXTS, TEXTS, st.booleans()), max_size=2).map(tuple),
+    last=st.booleans(), spared=st.lists(TEXTS, max_size=2).map(tuple),
 )  # fmt: skip
 SAID = st.dictionaries(TEXTS, st.builds(Said, st.sampled_from(Level), st.sampled_from(Status), st.integers(0, 9)))
 CASES = st.builds(
@@ -74,6 +77,8 @@ CASES = st.builds(
     digest=st.booleans(),
     ended=st.just(False),
     pending_ms=INSTANTS,
+    hidden_ms=INSTANTS,
+    unreached=st.booleans(),
 )
 
 
