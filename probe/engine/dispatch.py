@@ -454,9 +454,12 @@ class Dispatcher:
         )
 
     def _reachable(self, tell: Tell, told: Sequence[Told]) -> tuple[str, ...]:
-        """Those receivers of a notice that there are, without the one that it is about."""
+        """Those receivers of a notice that there are, without the one that all of it is about."""
         checks = [one.incident.check for one in told]
-        about = {check[len(start) :] for check in checks for start in _ABOUT_RECEIVER if check.startswith(start)}
+        subjects = {check[len(start) :] for check in checks for start in _ABOUT_RECEIVER if check.startswith(start)}
+        about = {
+            name for name in subjects if all(check in [start + name for start in _ABOUT_RECEIVER] for check in checks)
+        }
         there = tuple(name for name in tell.receivers if name in self._config.receivers and name not in about)
         if there or tell.kind is not NoticeKind.RESOLVED or not told:
             return there

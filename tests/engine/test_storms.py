@@ -131,3 +131,12 @@ async def test_what_is_over_and_was_said_to_be_has_no_line_of_later_messages(clo
         3: ["opened", "changed", "changed", "resolved"],
         4: ["opened", "changed", "changed", "resolved"],
     }
+
+
+async def test_a_receiver_that_some_of_it_is_about_hears_of_the_rest(clock: FakeClock) -> None:
+    stage = Stage(clock, Route(("chat",)), settings=STORM)
+    fail(stage, "calm")
+    stage.fail("probe/receiver/chat", subject="", service="probe", type="self", causes=("self:probe/receiver/chat",))
+    fail(stage, "a")
+    await stage.after(60)
+    assert len(titles(stage)["chat",]) == 2
