@@ -355,11 +355,14 @@ class _Advance:
         asked = line.reminded_ms if line.reminded_ms > acked_ms else 0
         if asked and policy.ack.unack_after:
             due_ms = asked + round(policy.ack.unack_after * 1000)
-            if self.now_ms >= due_ms:
+            if self.now_ms < due_ms:
+                self.wakes.append(due_ms)
+                return line
+            if self.now_ms - due_ms < _LATE_MS:
                 self.lapsed += [one.id for one in acked]
                 return line
-            self.wakes.append(due_ms)
-            return line
+            # While nothing ran nobody could answer: they are asked again.
+            asked, acked_ms = 0, 0
         due_ms = (asked or acked_ms) + round(policy.ack.remind * 1000)
         if self.now_ms < due_ms:
             self.wakes.append(due_ms)

@@ -7,7 +7,7 @@ import pytest
 
 from exporters.alerting.explain import foretell
 from exporters.alerting.incident import Severity
-from exporters.oncall.escalation import EscalationPolicy, Step
+from exporters.oncall.escalation import AckUpkeep, EscalationPolicy, Step
 from exporters.oncall.override import Override
 from exporters.oncall.people import ContactRule, User
 from exporters.oncall.roster import Roster
@@ -257,6 +257,23 @@ async def test_another_round_waits_as_well(clock: FakeClock) -> None:
     assert [at for at, kind, _ in one.heard() if kind == "repeated"] == [began, began + 900, began + 1800]
     assert said(one) == [
         "another round of prod was due 9h 33m ago, when nothing ran: what comes after it waits from now on"
+    ]
+
+
+async def test_whoever_could_not_answer_a_reminder_is_asked_again(clock: FakeClock) -> None:
+    one = stage(clock, roster(replace(STEPS, ack=AckUpkeep(remind=3600, unack_after=900))))
+    one.fail("shop/a")
+    one.deed("acknowledge", "ana")
+    await one.after(HOUR + 60)
+    await clock.advance(HOUR)
+    one.start()
+    await one.after(HOUR)
+    assert one.heard()[2:] == [
+        (HOUR, "repeated", ("ana/mail",)),
+        (2 * HOUR + 60, "repeated", ("ana/mail",)),
+        (2 * HOUR + 960, "unacknowledged", ("ana/mail",)),
+        (2 * HOUR + 1860, "opened", ("bo/mail",)),
+        (2 * HOUR + 2760, "opened", ("cy/mail",)),
     ]
 
 
