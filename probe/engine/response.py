@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
+from exporters.alerting.book import DeedError
 from exporters.alerting.case import People
 from exporters.alerting.explain import Explanation, foretell
 from exporters.alerting.incident import Happening, Incident, Severity
@@ -17,7 +19,7 @@ from probe.clock import Clock
 from probe.config.model import Config
 from probe.engine.dispatch import Dispatcher
 from probe.engine.resort import resort
-from probe.store.base import Act, StoreError
+from probe.store.base import Act, Spent, StoreError
 from probe.store.casebook import Filed, Incidents
 from probe.store.deliveries import Delivery
 from thresholds.base import Level
@@ -41,6 +43,10 @@ class Dossier:
     recurrence: str = ""
 
 
+class DoneError(StoreError):
+    """It is done, and the store has not written it down yet."""
+
+
 class Response:
     """Asked by pages, the API and links in messages."""
 
@@ -59,6 +65,7 @@ class Response:
         self._clock = clock
         self._config = config
         self.key = b""  # that links are signed with
+        self._following: dict[bytes, int] = {}  # when links expire that the store does not know to be used yet
 
     async def incidents(self, since_ms: int, limit: int) -> list[Filed]:
         """Incidents that were open since an instant, oldest first; those that are open as they are now."""
@@ -107,12 +114,15 @@ class Response:
         self._dispatcher.adopt(filed)
         act = deed(self._dispatcher, filed.incident.id)
         done = self._dispatcher.book.get(filed.incident.id)  # one that ended long ago is soon forgotten again
+        await self._on_disk(act)
+        return done
+
+    async def _on_disk(self, act: Act) -> None:
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._written(act)
         except TimeoutError:
-            raise StoreError("it is done, but the store has not written it down yet") from None
-        return done
+            raise DoneError("it is done, but the store has not written it down yet") from None
 
     # Links.
 
@@ -131,14 +141,34 @@ class Response:
         return await self._store.link_used(link.digest)
 
     async def follow(self, text: str) -> tuple[Link, Incident]:
-        """Do what a link is for, once. Raises LinkError, DeedError and StoreError."""
+        """Do what a link is for, once. Raises LinkError, DeedError and StoreError.
+
+        That it was used is written down with what was done: a crash leaves both, or neither.
+        """
         link = self.link(text)
-        if not await self._store.use_link(link.digest, link.expires_ms, self._clock.now_ms()):
-            raise LinkError("this link was used before")
-        incident = await self.do(link.number, _deed(link))
-        if incident is None:
-            raise LinkError(f"there is no incident #{link.number} any more")
+        async with self._once(link) as spent:
+            incident = await self.do(link.number, _spending(_deed(link), spent))
+            if incident is None:
+                raise LinkError(f"there is no incident #{link.number} any more")
         return link, incident
+
+    @asynccontextmanager
+    async def _once(self, link: Link) -> AsyncIterator[Spent]:
+        """While a link is followed nobody else follows it; it stays good where nothing was done."""
+        now_ms, digest = self._clock.now_ms(), link.digest
+        self._following = {one: at_ms for one, at_ms in self._following.items() if at_ms > now_ms}
+        if digest in self._following:
+            raise LinkError("this link was used before")
+        self._following[digest] = link.expires_ms
+        try:
+            if await self._store.link_used(digest):
+                raise LinkError("this link was used before")
+            yield Spent(digest, link.expires_ms, now_ms)
+        except (LinkError, DeedError, StoreError) as error:
+            if not isinstance(error, DoneError):  # else the store will know of it when it can
+                del self._following[digest]
+            raise
+        del self._following[digest]
 
     # What would be.
 
@@ -157,6 +187,10 @@ def foretold(
     incident = imagined(config, check, level, at_ms)
     last = resort(config, (), at_ms)
     return foretell(incident, config.routes, config.alerting, people, silences=silences, resort=last)
+
+
+def _spending(deed: Deed, spent: Spent) -> Deed:
+    return lambda dispatcher, identity: replace(deed(dispatcher, identity), spent=(spent,))
 
 
 def _deed(link: Link) -> Deed:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from exporters.alerting.case import Case
 from exporters.alerting.incident import Happening, Incident, Member
-from probe.store.base import Act
+from probe.store.base import Act, Spent
 from probe.store.rows import Row
 from probe.store.texts import to_json, to_text
 
@@ -19,6 +19,7 @@ class ActRows:
         self._members: dict[tuple[str, str], Member] = {}
         self._happenings: list[Row] = []
         self._cases: dict[str, Case] = {}
+        self._spent: list[Spent] = []
 
     def add(self, act: Act) -> None:
         for incident in act.incidents:
@@ -28,6 +29,7 @@ class ActRows:
         self._happenings += [_happening_row(one) for one in act.happenings]
         for case in act.cases:
             self._cases[case.id] = case
+        self._spent += act.spent
 
     def changes(self) -> Iterable[tuple[str, Sequence[Row]]]:
         """Statements by name, and the values of each time that it is run."""
@@ -39,6 +41,8 @@ class ActRows:
             [(to_text(one.id), one.opened_ms, to_json(one)) for one in self._cases.values() if not one.ended],
         )
         yield "end_case", [(to_text(one.id),) for one in self._cases.values() if one.ended]
+        yield "forget_links", [(one.at_ms,) for one in self._spent[-1:]]
+        yield "use_link", [(one.digest, one.expires_ms) for one in self._spent]
 
 
 def _incident_row(incident: Incident) -> Row:

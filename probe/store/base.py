@@ -26,6 +26,15 @@ class StoreError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """A link that was used."""
+
+    digest: bytes
+    expires_ms: int
+    at_ms: int  # when it was used: those that had expired by then are forgotten
+
+
+@dataclass(frozen=True, slots=True)
 class Act:
     """What was decided about incidents: how they stand, what happened to them, and who is told.
 
@@ -37,6 +46,7 @@ class Act:
     happenings: tuple[Happening, ...] = ()
     cases: tuple[Case, ...] = ()
     notices: tuple[tuple[Notice, tuple[str, ...]], ...] = ()  # with the receivers of each
+    spent: tuple[Spent, ...] = ()  # links that it was asked for by: they are used when it is done, and not before
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,3 @@ class Incidents(Protocol):
 
     async def link_used(self, digest: bytes) -> bool:
         """Whether a link was used before."""
-
-    async def use_link(self, digest: bytes, expires_ms: int, now_ms: int) -> bool:
-        """Mark a link as used; False where it was before. Those that have expired are forgotten."""

@@ -71,9 +71,3 @@ class SqlIncidents:
     async def link_used(self, digest: bytes) -> bool:
         ((count,),) = await self._driver.read(SQL["link_used"], (digest,))
         return bool(count)
-
-    async def use_link(self, digest: bytes, expires_ms: int, now_ms: int) -> bool:
-        _, used = await self._driver.write(
-            [(SQL["forget_links"], [(now_ms,)]), (SQL["use_link"], [(digest, expires_ms)])]
-        )
-        return used == 1

@@ -18,7 +18,7 @@ from probe.store.base import Act, StoreError
 from probe.store.sqlite import open_store
 from tests.conftest import FakeClock, settled
 from tests.engine.incidents import Stage
-from tests.web.responding import link
+from tests.web.responding import KEY, link
 
 CHAT = Route(("chat",))
 HOUR = 3600.0
@@ -162,6 +162,45 @@ async def test_what_is_not_written_down_in_time_is_said_and_done_all_the_same(cl
         with pytest.raises(StoreError, match="it is done, but"):
             await response.do(1, lambda desk, identity: desk.acknowledge(identity, "ana"))
         assert stage.dispatcher.book.open()[0].acked_by == "ana"
+
+
+async def test_a_link_whose_deed_waits_for_the_disk_does_nothing_again_and_after_a_crash_it_does(
+    clock: FakeClock, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr("probe.engine.response._PATIENCE", 0.01)
+    stage = Stage(clock, CHAT)
+    stage.fail("shop/home")
+    text = link(since=clock.now_ms()).removeprefix("/act/")
+    async with at_work(stage, tmp_path) as response:
+        response.key = KEY
+        response._written = never
+        with pytest.raises(StoreError, match="it is done, but"):
+            await response.follow(text)
+        stage.deed("unacknowledge", "bo")
+        with pytest.raises(LinkError, match="used before"):
+            await response.follow(text)
+        assert stage.dispatcher.book.open()[0].status is Status.TRIGGERED
+    stage.start()
+    async with at_work(stage, tmp_path) as response:  # what was not on disk did not happen
+        response.key = KEY
+        _, done = await response.follow(text)
+        assert done.acked_by == "ana"
+
+
+async def test_a_link_that_could_do_nothing_stays_good(clock: FakeClock, tmp_path: Path) -> None:
+    stage = Stage(clock, CHAT)
+    stage.fail("shop/home")
+    text = link(since=clock.now_ms()).removeprefix("/act/")
+    async with at_work(stage, tmp_path) as response:
+        response.key = KEY
+        stage.deed("resolve", "bo")
+        for _ in range(2):
+            with pytest.raises(DeedError, match="#1 is over"):
+                await response.follow(text)
+        stage.recover("shop/home")
+        stage.fail("shop/home")  # the same incident is open again
+        _, done = await response.follow(text)
+        assert done.acked_by == "ana"
 
 
 # What is not told yet, over a crash.

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from exporters.alerting.case import Absent, Case, Line, Page, Said
 from exporters.alerting.incident import Action, Deed, Happening, Incident, Member, Severity, Status
-from probe.store.base import Act, Entry, Store, StoreError
+from probe.store.base import Act, Entry, Spent, Store, StoreError
 from probe.store.casebook import Filed
 from probe.store.deliveries import Delivery, Outcome
 from probe.store.migrate import load
@@ -255,22 +255,27 @@ async def test_a_key_is_made_once(store: Store, path: Path) -> None:
         await again.close()
 
 
-async def test_a_link_is_used_once_also_by_many_at_once_and_after_a_restart(store: Store, path: Path) -> None:
-    used = await asyncio.gather(*(store.use_link(b"one", AT_MS, AT_MS - 9) for _ in range(20)))
-    assert sorted(used) == [False] * 19 + [True]
-    assert await store.use_link(b"other", AT_MS, AT_MS - 9)
+def spent(digest: bytes, expires_ms: int = AT_MS + 10**9, at_ms: int = AT_MS) -> Act:
+    return Act(spent=(Spent(digest, expires_ms, at_ms),))
+
+
+async def test_a_link_that_was_used_is_known_also_when_it_is_written_twice_and_after_a_restart(store, path) -> None:
+    assert not await store.link_used(b"one")
+    await store.append([spent(b"one"), spent(b"one")])
+    await store.append([spent(b"one"), spent(b"other")])
+    assert [await store.link_used(each) for each in (b"one", b"other", b"third")] == [True, True, False]
     await store.close()
     again = await open_store(f"sqlite:{path}")
     try:
-        assert not await again.use_link(b"one", AT_MS, AT_MS)
+        assert await again.link_used(b"one")
     finally:
         await again.close()
 
 
 async def test_links_that_have_expired_are_forgotten(store: Store, path: Path) -> None:
     for number in range(10):
-        await store.use_link(bytes([number]), AT_MS + number, AT_MS)
-    await store.use_link(b"new", AT_MS + 99, AT_MS + 5)
+        await store.append([spent(bytes([number]), AT_MS + number)])
+    await store.append([spent(b"new", AT_MS + 99, AT_MS + 5)])
     await store.close()
     with sqlite3.connect(path) as database:
         rows = database.execute("SELECT expires_ms FROM used_links ORDER BY expires_ms").fetchall()
@@ -311,7 +316,8 @@ async def test_a_database_of_before_takes_incidents(path: Path, version: int) ->
         await store.append([replace(entry, act=act)])
         assert await store.filed(0, FOREVER, 9) == [Filed(incident(), [member()])]
         assert await store.key("links", b"k") == b"k"
-        assert await store.use_link(b"d", AT_MS, 0)
+        await store.append([spent(b"d")])
+        assert await store.link_used(b"d")
         assert [one.notice for one in await store.pending()] == [told(entry)] * 2
     finally:
         await store.close()
@@ -322,7 +328,7 @@ DECIDES = """
 import asyncio, sys
 from dataclasses import replace
 from exporters.alerting.incident import Deed, Status
-from probe.store.base import Act, Entry
+from probe.store.base import Act, Entry, Spent
 from probe.store.sqlite import open_store
 from tests.store.samples import AT_MS, notice, verdict
 from tests.store.test_incidents import case, happening, incident, member
@@ -339,11 +345,11 @@ async def main(url, number):
             (happening(incident=name, deed=Deed.OPENED), happening(incident=name, deed=Deed.TOLD, notice=told.id)),
             (case(name), case(before, ended=True)),
             ((told, ("chat",)),),
+            (Spent(name.encode(), AT_MS + 10**9, AT_MS),),
         )
         run = verdict("a", AT_MS + number * 1000, Level.DOWN, moved_from=Level.UP)
         await store.append([Entry(run, act)])
         print(number, flush=True)
-        assert await store.use_link(name.encode(), AT_MS + 10**9, AT_MS)
         number += 1
 
 asyncio.run(main(sys.argv[1], int(sys.argv[2])))
@@ -388,7 +394,7 @@ async def _check(path: Path, acknowledged: int) -> int:
             assert [one.deed for one in await store.happenings(f"i{number}", 9)] == [Deed.OPENED, Deed.TOLD]
             assert [one.receiver for one in await store.deliveries(f"i{number}")] == ["chat"]
         assert len(await store.transitions("a", 0, FOREVER, 10_000)) == last
-        assert not await store.use_link(f"i{acknowledged - 1}".encode(), AT_MS + 10**9, AT_MS) or acknowledged == 1
+        assert [await store.link_used(f"i{number}".encode()) for number in (last, last + 1)] == [True, False]
     finally:
         await store.close()
     return last
