@@ -368,10 +368,17 @@ class _Advance:
             self.wakes.append(due_ms)
             return line
         for incident in acked:
-            for receiver, _ in self.people.contacts(incident.acked_by, self._severity):
-                self.again[receiver] = "you have acknowledged it, and it lasts: acknowledge it again, or it goes on"
+            self.again |= self._reminder(incident, line)
         self.wakes.append(self.now_ms + round((policy.ack.unack_after or policy.ack.remind) * 1000))
         return replace(line, reminded_ms=self.now_ms)
+
+    def _reminder(self, incident: Incident, line: Line) -> dict[str, str]:
+        """Why, by receiver that asks whoever acknowledged: at home; else where it was done; else where it was told."""
+        lasts = "it lasts: acknowledge it again, or it goes on"
+        if ways := self.people.contacts(incident.acked_by, self._severity):
+            return {receiver: f"you have acknowledged it, and {lasts}" for receiver, _ in ways}
+        there = (incident.acked_via,) if incident.acked_via else line.receivers
+        return dict.fromkeys(there, f"{incident.acked_by} has acknowledged it, and {lasts}")
 
     def _repeated(self, line: Line) -> Line:
         if not line.repeat or not line.receivers or self._held():

@@ -303,16 +303,17 @@ class Book:
 
     # What people do.
 
-    def acknowledge(self, identity: str, who: str, now_ms: int) -> Change:
-        """Somebody takes care of it. Raises DeedError where it is over."""
+    def acknowledge(self, identity: str, who: str, now_ms: int, via: str = "") -> Change:
+        """Somebody takes care of it, by a link of the channel `via` perhaps. Raises DeedError where it is over."""
         incident = self._to_do(identity)
         if incident.status is Status.ACKNOWLEDGED and incident.acked_by == who:
-            return Change(self._put(replace(incident, acked_ms=now_ms)))
+            return Change(self._put(replace(incident, acked_ms=now_ms, acked_via=via)))
         incident = replace(
             incident,
             status=Status.ACKNOWLEDGED,
             acked_by=who,
             acked_ms=now_ms,
+            acked_via=via,
             first_acked_ms=incident.first_acked_ms or now_ms,
             snoozed_ms=0,
         )

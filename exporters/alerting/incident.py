@@ -135,6 +135,7 @@ class Incident:
     count: int = 1  # checks that are bad; once it is over, that were
     acked_by: str = ""
     acked_ms: int = 0
+    acked_via: str = ""  # the shared channel whose link did it: who it was may be nobody that we know
     first_acked_ms: int = 0  # for the time to acknowledge, whatever came later
     first_told_ms: int = 0
     snoozed_ms: int = 0  # until when

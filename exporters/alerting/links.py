@@ -32,6 +32,7 @@ class Link:
     who: str
     expires_ms: int
     nonce: str  # of the notice that it stands in: each message has links of its own
+    via: str = ""  # the channel that many read, where nobody knows who follows it; "" where `who` is a person
 
     @property
     def digest(self) -> bytes:
@@ -87,9 +88,12 @@ def actions(notice: Notice, receiver: str, url: str, key: bytes) -> dict[str, st
     """The links of a notice for one receiver, by their words; none where nothing is to be done."""
     if not url or not notice.number or not notice.firing or notice.kind is NoticeKind.BULLETIN:
         return {}
-    who = receiver.partition("/")[0] if "/" in receiver else f"somebody in {receiver}"
-    deeds = [deed for deed in DEEDS if not (notice.acked_by and deed == "acknowledge")]
+    person, _, contact = receiver.partition("/")
+    who, via = (person, "") if contact else (f"somebody in {receiver}", receiver)
+    # Whoever acknowledged is reminded by a message like any other that it lasts: there it can be confirmed.
+    taken = notice.acked_by and notice.kind is not NoticeKind.REPEATED
+    deeds = [deed for deed in DEEDS if not (taken and deed == "acknowledge")]
     return {
-        DEEDS[deed]: f"{url}/act/{signed(Link(deed, notice.number, who, notice.at_ms + LASTS_MS, notice.id), key)}"
+        DEEDS[deed]: f"{url}/act/{signed(Link(deed, notice.number, who, notice.at_ms + LASTS_MS, notice.id, via), key)}"
         for deed in deeds
     }

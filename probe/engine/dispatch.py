@@ -482,8 +482,8 @@ class Dispatcher:
 
     # What people do. Each raises DeedError where it cannot be done.
 
-    def acknowledge(self, identity: str, who: str) -> Act:
-        return self._done(self.book.acknowledge(identity, who, self._clock.now_ms()))
+    def acknowledge(self, identity: str, who: str, via: str = "") -> Act:
+        return self._done(self.book.acknowledge(identity, who, self._clock.now_ms(), via))
 
     def unacknowledge(self, identity: str, who: str) -> Act:
         return self._done(self.book.unacknowledge(identity, who, self._clock.now_ms()))

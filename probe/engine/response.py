@@ -196,7 +196,7 @@ def _spending(deed: Deed, spent: Spent) -> Deed:
 def _deed(link: Link) -> Deed:
     match link.deed:
         case "acknowledge":
-            return lambda dispatcher, identity: dispatcher.acknowledge(identity, link.who)
+            return lambda dispatcher, identity: dispatcher.acknowledge(identity, link.who, link.via)
         case "snooze":
             return lambda dispatcher, identity: dispatcher.snooze(identity, link.who, SNOOZE)
         case "resolve":

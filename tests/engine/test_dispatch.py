@@ -158,6 +158,46 @@ async def test_an_acknowledgement_that_nobody_confirms_is_taken_back(
     ]
 
 
+@pytest.mark.parametrize(
+    ("who", "via", "reminded"),
+    [
+        ("somebody in chat", "chat", ("chat",)),
+        ("zoe, by a link of chat", "chat", ("chat",)),
+        ("zoe", "", ("ana/mail",)),  # from the command line, and nobody that the configuration knows: who was told is
+        ("bo", "", ("bo/mail",)),
+    ],
+)
+async def test_an_acknowledgement_is_reminded_where_it_was_made_and_then_taken_back(
+    clock: FakeClock, who: str, via: str, reminded: tuple[str, ...]
+) -> None:
+    policy = replace(PROD, ack=AckUpkeep(remind=3600, unack_after=900))
+    stage = Stage(clock, Route(("escalation:prod",)), roster=roster(policy))
+    stage.fail("shop/a")
+    stage.deed("acknowledge", who, via)
+    stage.start()  # what is known of it outlives a crash
+    await stage.after(3700)
+    assert stage.heard() == [
+        (0, "opened", ("ana/mail",)),
+        (0, "acknowledged", ("ana/mail",)),
+        (3600, "repeated", reminded),
+    ]
+    assert (stage.notices[-1].acked_by, "acknowledge it again" in stage.notices[-1].whys[reminded[0]]) == (who, True)
+    await stage.after(900)
+    assert stage.heard() == [(4500, "unacknowledged", ("ana/mail",))]
+
+
+async def test_an_acknowledgement_of_a_channel_that_is_confirmed_there_holds(clock: FakeClock) -> None:
+    policy = replace(PROD, ack=AckUpkeep(remind=3600, unack_after=900))
+    stage = Stage(clock, Route(("escalation:prod",)), roster=roster(policy))
+    stage.fail("shop/a")
+    stage.deed("acknowledge", "somebody in chat", "chat")
+    for _ in range(3):
+        await stage.after(3700)
+        stage.deed("acknowledge", "somebody in chat", "chat")
+    assert stage.incident().status is Status.ACKNOWLEDGED
+    assert [kind for _, kind, _ in stage.heard()] == ["opened", "acknowledged", *["repeated"] * 3]
+
+
 async def test_one_that_is_confirmed_holds(clock: FakeClock) -> None:
     policy = replace(PROD, ack=AckUpkeep(remind=3600, unack_after=900))
     stage = Stage(clock, Route(("escalation:prod",)), roster=roster(policy))

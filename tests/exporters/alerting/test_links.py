@@ -50,6 +50,18 @@ def test_each_message_and_person_has_links_of_its_own() -> None:
     assert all(len(link) < 400 for link in ana.values())
 
 
+def test_a_channel_that_many_read_is_named_in_its_links() -> None:
+    (first, *_) = actions(NOTICE, "chat", "https://probe.example", KEY).values()
+    link = read(first.rpartition("/")[2], KEY, 1_000)
+    assert (link.who, link.via) == ("somebody in chat", "chat")
+
+
+@pytest.mark.parametrize(("kind", "there"), [(NoticeKind.REPEATED, True), (NoticeKind.ACKNOWLEDGED, False)])
+def test_who_is_reminded_can_acknowledge_again_and_what_is_taken_is_not_offered(kind: NoticeKind, there: bool) -> None:
+    taken = replace(NOTICE, kind=kind, acked_by="ana")
+    assert ("Acknowledge" in actions(taken, "ana/mail", "https://probe.example", KEY)) is there
+
+
 @pytest.mark.parametrize(
     "changes", [{"ended_ms": 5}, {"kind": NoticeKind.BULLETIN}, {"number": 0}], ids=["over", "bulletin", "no incident"]
 )
