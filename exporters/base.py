@@ -52,6 +52,7 @@ class Notice:
     evidence: Mapping[str, str] = field(default_factory=dict)  # phases and facts of the run, formatted, in order
     was: Level = Level.UNKNOWN  # of a CHANGED notice the other bad level that it left; UNKNOWN where it left none
     number: int = 0  # of the incident, as people say it; 0: none
+    numbers: tuple[int, ...] = ()  # of a message about several that somebody may take: theirs, thousands at most
     severity: str = ""  # page, ticket or log; "" where nothing says so
     title: str = ""  # what it is about in few words; "": the check. Of a BULLETIN its subject
     text: str = ""  # of a BULLETIN: what it says, in lines

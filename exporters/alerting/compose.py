@@ -13,6 +13,7 @@ from exporters.base import Notice, NoticeKind
 from thresholds.base import Level
 
 _MOST = 12  # lines about checks, or about incidents
+_MOST_NUMBERS = 5_000  # incidents that one message lets somebody take
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,7 @@ def _of_many(case: Case, told: Sequence[Told], tell: Tell, sender: Sender) -> di
         "link": f"{sender.url}/incidents" if sender.url else "",
         "evidence": {},
         "number": worst.number if len(live) == 1 else 0,
+        "numbers": _to_take(live, tell),
         "severity": severity.value,
         "title": f"{what}{len(live)} incidents: {few}" if len(live) > 1 else few,
         "count": sum(one.count for one in live),
@@ -171,6 +173,13 @@ def _of_many(case: Case, told: Sequence[Told], tell: Tell, sender: Sender) -> di
         "acked_by": held.pop() if len(held) == 1 else "",
         "changes": tuple(dict.fromkeys(line for one in told for line in one.changes))[:5],
     }
+
+
+def _to_take(live: Sequence[Incident], tell: Tell) -> tuple[int, ...]:
+    """The incidents that a message lets somebody take as one: none where all are taken, and nobody is reminded."""
+    if len(live) < 2 or (all(one.status.held for one in live) and tell.kind is not NoticeKind.REPEATED):
+        return ()
+    return tuple(one.number for one in live[:_MOST_NUMBERS])
 
 
 def _summary(incident: Incident) -> str:

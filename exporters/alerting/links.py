@@ -9,7 +9,7 @@ import binascii
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import msgspec
@@ -19,6 +19,8 @@ from exporters.base import Notice, NoticeKind
 LASTS_MS = 24 * 3_600_000
 SNOOZE = 3600.0  # s
 DEEDS: Mapping[str, str] = {"acknowledge": "Acknowledge", "snooze": "Snooze for 1 h", "resolve": "Resolve"}
+ALL = "acknowledge all"  # the deed for the incidents of a message about several: `number` is 0, the notice says which
+ALL_WORDS = "Acknowledge all"
 _SIGNED = 24  # bytes of a signature
 _LONGEST = 1500
 
@@ -28,7 +30,7 @@ class Link:
     """What a link does, for whom, and until when."""
 
     deed: str
-    number: int  # of the incident
+    number: int  # of the incident; 0 where it is about all of a message
     who: str
     expires_ms: int
     nonce: str  # of the notice that it stands in: each message has links of its own
@@ -38,6 +40,11 @@ class Link:
     def digest(self) -> bytes:
         """What it is remembered by once it was used."""
         return sha256(msgspec.json.encode(self)).digest()
+
+
+def by(link: Link, name: str) -> Link:
+    """The link as somebody follows it who says a name: nobody can tell whether it is theirs, so it says how it came."""
+    return replace(link, who=f"{name}, by a link of {link.via}") if name and link.via else link
 
 
 class LinkError(Exception):
@@ -86,10 +93,13 @@ def _bytes(text: str) -> bytes:
 
 def actions(notice: Notice, receiver: str, url: str, key: bytes) -> dict[str, str]:
     """The links of a notice for one receiver, by their words; none where nothing is to be done."""
-    if not url or not notice.number or not notice.firing or notice.kind is NoticeKind.BULLETIN:
+    if not url or not notice.firing or notice.kind is NoticeKind.BULLETIN:
         return {}
     person, _, contact = receiver.partition("/")
     who, via = (person, "") if contact else (f"somebody in {receiver}", receiver)
+    if not notice.number:
+        several = Link(ALL, 0, who, notice.at_ms + LASTS_MS, notice.id, via)
+        return {ALL_WORDS: f"{url}/act/{signed(several, key)}"} if notice.numbers else {}
     # Whoever acknowledged is reminded by a message like any other that it lasts: there it can be confirmed.
     taken = notice.acked_by and notice.kind is not NoticeKind.REPEATED
     deeds = [deed for deed in DEEDS if not (taken and deed == "acknowledge")]

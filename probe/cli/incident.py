@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from probe.cli.loading import USAGE
 from probe.cli.upkeep import _as_json, _asked, _author, _body, _by, _service, _times, _where, _whom, _zone
 
 
@@ -51,13 +52,27 @@ def _act(number: int, deed: str, rest: dict[str, Any], more: dict[str, Any] | No
     click.echo(line(plain(_asked(_service(rest), f"/api/v1/incidents/{number}/{deed}", asked, post=True))))
 
 
-@incident.command(short_help="Take care of it: nobody else is told.")
-@click.argument("number", type=click.IntRange(1))
+@incident.command(short_help="Take care of it, or of several: nobody else is told.")
+@click.argument("numbers", metavar="NUMBER...", type=click.IntRange(1), nargs=-1, required=True)
 @_by
 @_where
-def ack(number: int, **rest: Any) -> None:
-    """Acknowledge: you take care of it, and escalation stops."""
-    _act(number, "acknowledge", rest)
+def ack(numbers: tuple[int, ...], **rest: Any) -> None:
+    """Acknowledge: you take care of it, and escalation stops. Of several, those that are still open.
+
+    Exit code 2 where any of them is over or is none; the others are acknowledged all the same.
+    """
+    if len(numbers) == 1:
+        _act(numbers[0], "acknowledge", rest)
+        return
+    from probe.cli.incident_words import fate, plain
+
+    asked = {"author": _author(rest["by"]), "numbers": numbers}
+    found = plain(_asked(_service(rest), "/api/v1/incidents/acknowledge", asked, post=True))["incidents"]
+    failed = [one for one in found if one["outcome"] != "acknowledged"]
+    for one in found:
+        click.echo(fate(one), err=one in failed)
+    if failed:
+        raise click.exceptions.Exit(USAGE)
 
 
 @incident.command(short_help="Take an acknowledgement back.")

@@ -64,6 +64,18 @@ def line(one: Json) -> str:
     )
 
 
+def fate(one: Json) -> str:
+    """What became of one of several that somebody takes."""
+    name = f"#{one['number']} {_text(one['subject'])}".strip()
+    match one["outcome"]:
+        case "acknowledged":
+            return f"{name} is acknowledged by {_text(one['acked_by'])}"
+        case "unknown":
+            return f"there is no incident #{one['number']}"
+    by = f", resolved by {_text(one['resolved_by'])}" if one["resolved_by"] else ""
+    return f"{name} is over{by}"
+
+
 def shown(one: Json) -> str:
     """All of an incident."""
     head = f"#{one['number']} {one['level'].upper()} {_text(one['subject'])}: {_text(one['reason'])}"

@@ -485,6 +485,19 @@ class Dispatcher:
     def acknowledge(self, identity: str, who: str, via: str = "") -> Act:
         return self._done(self.book.acknowledge(identity, who, self._clock.now_ms(), via))
 
+    def acknowledge_all(self, identities: Sequence[str], who: str, via: str = "") -> Act | None:
+        """Take several at once: each case is looked at when all are taken, and tells of them as one."""
+        now_ms = self._clock.now_ms()
+        draft = _Draft()
+        for identity in identities:
+            draft.change(self.book.acknowledge(identity, who, now_ms, via))
+        self.history.take(draft.incidents.values())
+        for case in sorted({case for identity in identities for case in self._of_incident.get(identity, ())}):
+            self._advance(case, draft)
+        self._reconsider()
+        self._news.set()
+        return draft.act()
+
     def unacknowledge(self, identity: str, who: str) -> Act:
         return self._done(self.book.unacknowledge(identity, who, self._clock.now_ms()))
 

@@ -12,8 +12,9 @@ from exporters.alerting.book import DeedError
 from exporters.alerting.case import People
 from exporters.alerting.explain import Explanation, foretell
 from exporters.alerting.incident import Happening, Incident, Severity
-from exporters.alerting.links import SNOOZE, Link, LinkError, actions, read
+from exporters.alerting.links import ALL, SNOOZE, Link, LinkError, actions, by, read
 from exporters.alerting.rules import Silence
+from exporters.alerting.several import Fate, Outcome, anyhow, fates, free
 from exporters.base import Notice
 from probe.clock import Clock
 from probe.config.model import Config
@@ -124,6 +125,35 @@ class Response:
         except TimeoutError:
             raise DoneError("it is done, but the store has not written it down yet") from None
 
+    async def acknowledge(self, numbers: Sequence[int], who: str) -> list[Outcome]:
+        """Take several incidents, whoever has them; what became of each. Raises StoreError."""
+        recent = self._recent()
+        missing = [number for number in dict.fromkeys(numbers) if number not in recent]
+        old = {number: filed.incident for number in missing if (filed := await self._store.incident(number))}
+        outcomes = fates(numbers, old | self._recent(), anyhow, Fate.UNKNOWN)
+        return await self._take(outcomes, who)
+
+    def _recent(self) -> dict[int, Incident]:
+        """Incidents that are open or were lately, by their number; what is open of two that share one."""
+        book = self._dispatcher.book
+        return {one.number: one for one in (*book.ended(), *book.open())}
+
+    async def _take(
+        self, outcomes: list[Outcome], who: str, via: str = "", spent: tuple[Spent, ...] = ()
+    ) -> list[Outcome]:
+        """Take those that are to be had, as one decision on disk."""
+        wanted = [one.incident.id for one in outcomes if one.fate is Fate.TAKEN and one.incident is not None]
+        act = self._dispatcher.acknowledge_all(wanted, who, via)
+        if act is None:
+            return outcomes
+        book = self._dispatcher.book
+        done = [
+            replace(one, incident=book.get(one.incident.id) or one.incident) if one.incident else one
+            for one in outcomes
+        ]
+        await self._on_disk(replace(act, spent=spent))
+        return done
+
     # Links.
 
     def dress(self, notice: Notice, receiver: str) -> Notice:
@@ -140,17 +170,36 @@ class Response:
         """Whether a link was used before. Raises StoreError."""
         return await self._store.link_used(link.digest)
 
-    async def follow(self, text: str) -> tuple[Link, Incident]:
-        """Do what a link is for, once. Raises LinkError, DeedError and StoreError.
+    async def follow(self, text: str, name: str = "") -> tuple[Link, Incident]:
+        """Do what a link is for, once, as somebody who says a name. Raises LinkError, DeedError and StoreError.
 
         That it was used is written down with what was done: a crash leaves both, or neither.
         """
         link = self.link(text)
         async with self._once(link) as spent:
+            link = by(link, name)
             incident = await self.do(link.number, _spending(_deed(link), spent))
             if incident is None:
                 raise LinkError(f"there is no incident #{link.number} any more")
         return link, incident
+
+    async def about(self, link: Link) -> list[Outcome]:
+        """What would become of each incident of a link for all of a message. Raises LinkError and StoreError."""
+        numbers = await self._store.numbers_of(link.nonce)
+        if link.deed != ALL or not numbers:
+            raise LinkError("what this link is about is not known any more")
+        # What is not known has been over for a while: its number was in the message.
+        return fates(numbers, self._recent(), free(link.who, link.via), Fate.OVER)
+
+    async def follow_all(self, text: str, name: str = "") -> tuple[Link, list[Outcome]]:
+        """Take all of a message that nobody has, once; what became of each. Raises LinkError and StoreError.
+
+        Where none is left nothing is done, and the link stays good.
+        """
+        link = self.link(text)
+        async with self._once(link) as spent:
+            link = by(link, name)
+            return link, await self._take(await self.about(link), link.who, link.via, (spent,))
 
     @asynccontextmanager
     async def _once(self, link: Link) -> AsyncIterator[Spent]:

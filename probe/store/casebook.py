@@ -34,6 +34,9 @@ class Incidents(Protocol):
     async def deliveries(self, incident: str) -> Sequence[Delivery]:
         """What became of every notice that an incident's timeline names, in order."""
 
+    async def numbers_of(self, notice: str) -> Sequence[int]:
+        """The incidents that a notice, by its id, lets somebody take; none where there is no such notice."""
+
     async def cases(self) -> Sequence[Case]:
         """What receivers are being told of."""
 

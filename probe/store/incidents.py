@@ -8,6 +8,7 @@ import msgspec
 
 from exporters.alerting.case import Case
 from exporters.alerting.incident import Deed, Happening, Incident, Member
+from exporters.base import Notice
 from probe.store.casebook import Filed
 from probe.store.deliveries import Delivery
 from probe.store.driver import Driver, legible
@@ -18,6 +19,7 @@ from probe.store.texts import to_text
 _incidents = msgspec.json.Decoder(Incident)
 _members = msgspec.json.Decoder(Member)
 _cases = msgspec.json.Decoder(Case)
+_numbered = msgspec.json.Decoder(Notice)
 
 
 class SqlIncidents:
@@ -53,6 +55,11 @@ class SqlIncidents:
         found = await self._driver.read(SQL["deliveries_of_incident"], (to_text(incident),))
         with legible():
             return [delivery(row) for row in found]
+
+    async def numbers_of(self, notice: str) -> Sequence[int]:
+        found = await self._driver.read(SQL["notice"], (to_text(notice),))
+        with legible():
+            return _numbered.decode(found[0][0]).numbers if found else ()
 
     async def cases(self) -> Sequence[Case]:
         found = await self._driver.read(SQL["cases"])

@@ -280,6 +280,9 @@ FROM notices AS n JOIN deliveries AS d ON d.notice_seq = n.seq
 WHERE n.id IN (SELECT notice FROM happenings WHERE incident = $1 AND notice <> '')
 ORDER BY d.notice_seq, d.receiver
 
+-- name: notice
+SELECT body FROM notices WHERE id = $1
+
 -- name: last_number
 SELECT max(number) FROM incidents
 

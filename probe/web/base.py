@@ -9,6 +9,7 @@ from exporters.alerting.change import Change, Ended
 from exporters.alerting.explain import Explanation
 from exporters.alerting.incident import Incident
 from exporters.alerting.links import Link
+from exporters.alerting.several import Outcome
 from exporters.oncall.override import Override
 from exporters.oncall.roster import Roster
 from probe.config.model import Planned
@@ -120,8 +121,17 @@ class Response(Protocol):
     async def used(self, link: Link) -> bool:
         """Whether a link was used before. Raises StoreError."""
 
-    async def follow(self, text: str) -> tuple[Link, Incident]:
-        """Do what a link is for, once. Raises LinkError, DeedError and StoreError."""
+    async def follow(self, text: str, name: str = "") -> tuple[Link, Incident]:
+        """Do what a link is for, once, as somebody of that name. Raises LinkError, DeedError and StoreError."""
+
+    async def acknowledge(self, numbers: Sequence[int], who: str) -> Sequence[Outcome]:
+        """Take several incidents; what became of each. Raises StoreError."""
+
+    async def about(self, link: Link) -> Sequence[Outcome]:
+        """What would become of each incident of a link for all of a message. Raises LinkError and StoreError."""
+
+    async def follow_all(self, text: str, name: str = "") -> tuple[Link, Sequence[Outcome]]:
+        """Take all of a message that nobody has, once; what became of each. Raises LinkError and StoreError."""
 
     def explain(self, check: str, level: Level, at_ms: int) -> Explanation | None:
         """Who would hear of a check's failure; None where there is no such check."""

@@ -15,6 +15,7 @@ from exporters.message import one_line
 _NAME = 200  # characters of a pattern, a label, an author
 _TEXT = 500  # of a reason
 _MOST = 100  # patterns under one key
+_HIGHEST = 10**12  # of a number
 _SHOWN = 60
 JSON = "application/json"
 # What any page in a browser sends to any other site without asking it first.
@@ -95,6 +96,18 @@ class Body:
             _check_pattern(f"{key} names", label)
             _check_pattern(f"{key}.{label[:_SHOWN]}", pattern)
         return value
+
+    def numbers(self, key: str, most: int, *, example: str) -> tuple[int, ...]:
+        """Whole numbers from 1 on, each once; there must be some."""
+        value = self._values.get(key)
+        if not isinstance(value, list) or not value:
+            raise BodyError(f"{key}: must be a list of numbers; say {example}")
+        if len(value) > most:
+            raise BodyError(f"{key}: has {len(value)} numbers, at most {most}")
+        for item in value:
+            if type(item) is not int or not 0 < item < _HIGHEST:
+                raise BodyError(f"{key}: must be whole numbers from 1 on, not {_shown(item)}")
+        return tuple(dict.fromkeys(value))
 
     def choice(self, key: str, choices: Collection[str], default: str) -> str:
         value = self._values.get(key)

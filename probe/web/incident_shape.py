@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from exporters.alerting.explain import Explanation
 from exporters.alerting.incident import Action, Happening, Member
+from exporters.alerting.several import Outcome
 from probe.store.casebook import Filed
 from probe.store.deliveries import Delivery
 from probe.web.incident_story import Dossier, five_w
@@ -63,6 +64,19 @@ def detail(dossier: Dossier) -> Json:
         "actions": [action(each) for each in one.actions],
         "seen": dict(one.seen),
         "five_w": five_w(dossier),
+    }
+
+
+def outcome(one: Outcome) -> Json:
+    """What became of one of several incidents that somebody asked for by their numbers."""
+    found = one.incident
+    return {
+        "number": one.number,
+        "outcome": one.fate.value,
+        "subject": found.subject if found is not None else "",
+        "status": found.status.value if found is not None else "",
+        "acked_by": found.acked_by if found is not None else "",
+        "resolved_by": found.resolved_by if found is not None else "",
     }
 
 

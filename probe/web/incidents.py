@@ -26,6 +26,7 @@ from thresholds.base import Level
 _DAY_MS = 86_400_000
 _DAYS = 30
 _USUAL, _MOST = 100, 1000
+_SEVERAL = 500  # incidents that one request acknowledges
 _LONGEST_SNOOZE = 31 * 86400.0
 _TEXTS = ("category", "cause", "fix", "impact")
 _LONG = 4000  # characters of what people write
@@ -124,6 +125,23 @@ async def _by(request: web.Request, known: tuple[str, ...] = ()) -> tuple[Body, 
 async def acknowledge(request: web.Request) -> web.Response:
     _, who = await _by(request)
     return await _do(request, lambda desk, identity: desk.acknowledge(identity, who))
+
+
+async def acknowledge_all(request: web.Request) -> web.Response:
+    """Take several at once; what became of each, those that are over or that never were included."""
+    site = request.app[SITE]
+    asked, who = await _by(request, ("numbers",))
+    numbers = asked.numbers("numbers", _SEVERAL, example='which ones, "numbers": [12, 13]')
+    try:
+        outcomes = await site.control.response.acknowledge(numbers, who)
+    except StoreError as error:
+        raise web.HTTPServiceUnavailable(text=str(error)) from None
+    value = {
+        "instance": site.instance,
+        "at": shape.instant(site.clock.now_ms()),
+        "incidents": [shape.redacted(incident_shape.outcome(one), site.redact) for one in outcomes],
+    }
+    return await json_answer(request, value)
 
 
 async def unacknowledge(request: web.Request) -> web.Response:
@@ -242,6 +260,7 @@ def _when(site: Site, query: MultiMapping[str]) -> int:
 
 ROUTES: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.Response]]], ...] = (
     ("GET", "/api/v1/incidents", listing),
+    ("POST", "/api/v1/incidents/acknowledge", acknowledge_all),
     ("GET", "/api/v1/incidents/{number}", detail),
     ("POST", "/api/v1/incidents/{number}/acknowledge", acknowledge),
     ("POST", "/api/v1/incidents/{number}/unacknowledge", unacknowledge),

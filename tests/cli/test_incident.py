@@ -94,9 +94,26 @@ async def test_every_deed_is_done_and_said(clock: FakeClock, tmp_path: Path):
         assert filed.incident.actions[0].link == "https://t.example/7"
 
 
+async def test_several_are_taken_by_one_command(clock: FakeClock, tmp_path: Path):
+    async with serving(clock, tmp_path) as (stand, url):
+        await fail(stand, "shop/home", "mail/in")
+        said = await probe("incident", "ack", "1", "2", "--by", "ana", "--url", url)
+        assert said == "#1 shop is acknowledged by ana\n#2 mail is acknowledged by ana\n"
+        await probe("incident", "resolve", "1", "--by", "cy", "--url", url)
+        said = await probe("incident", "ack", "2", "1", "9", "--by", "bo", "--url", url, code=2)
+        assert said.splitlines() == [
+            "#2 mail is acknowledged by bo",
+            "#1 shop is over, resolved by cy",
+            "there is no incident #9",
+        ]
+        assert {one.subject: one.acked_by for one in stand.dispatcher.book.open()} == {"mail": "bo"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
+        (("incident", "ack"), "Missing argument 'NUMBER...'"),
+        (("incident", "ack", *map(str, range(1, 502))), "numbers: has 501 numbers, at most 500"),
         (("incident", "ack", "7"), "there is no incident #7"),
         (("incident", "ack", "0"), "0 is not in the range x>=1"),
         (("incident", "ack", "x"), "'x' is not a valid integer"),

@@ -76,7 +76,8 @@ async def tick(stand: Stand, seconds: float = 0.0) -> None:
 def link(deed: str = "acknowledge", number: int = 1, who: str = "ana", lasts: int = DAY, **more: Any) -> str:
     """The path of a link, as a message has it."""
     key = more.pop("key", KEY)
-    return f"/act/{signed(Link(deed, number, who, more.pop('since', NOW) + lasts, more.pop('nonce', 'msg_1')), key)}"
+    nonce, via = more.pop("nonce", "msg_1"), more.pop("via", "")
+    return f"/act/{signed(Link(deed, number, who, more.pop('since', NOW) + lasts, nonce, via), key)}"
 
 
 async def post(client: Any, path: str, value: Any = None, status: int = 200) -> Any:

@@ -3,13 +3,16 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from exporters.base import Notice
+from exporters.route import Route
 from probe.engine.dispatch import recalled
+from probe.store.base import Act
 from tests.conftest import FakeClock
-from tests.web.responding import CHAT, DAY, HOUR, NOW, equip, fail, link, post, recover, tick
+from tests.web.responding import CHAT, DAY, HOUR, MIN, NOW, equip, fail, link, post, recover, tick
 from tests.web.stand import Markup, Stand, planned, standing
 
 HOME = planned("shop/home")
@@ -239,3 +242,169 @@ async def test_a_message_has_links_that_work(clock: FakeClock, tmp_path: Path):
         path = url.removeprefix("https://probe.example")
         assert (await client.post(path)).status == 200
         assert stand.dispatcher.book.open()[0].acked_by == "somebody in chat"
+
+
+# A channel that many read, where whoever follows a link may say who it is.
+
+
+def shared(deed: str = "acknowledge", **more: Any) -> str:
+    return link(deed, who="somebody in chat", via="chat", **more)
+
+
+@pytest.mark.parametrize(
+    ("said", "stands"),
+    [
+        ({"name": "ana"}, "ana, by a link of chat"),
+        ({"name": "  Ana\tB.\u202e "}, "Ana B., by a link of chat"),
+        ({"name": "a" * 61}, "a" * 59 + "…, by a link of chat"),
+        ({"name": "<b>hunter2-secret</b>"}, "<b>•••</b>, by a link of chat"),
+        ({"name": " "}, "somebody in chat"),
+        ({"nickname": "ana"}, "somebody in chat"),
+        (None, "somebody in chat"),
+    ],
+)
+async def test_a_channels_link_asks_for_a_name_that_may_be_left_out(clock, tmp_path: Path, said: Any, stands: str):
+    async with standing(clock, tmp_path, HOME) as stand, stand.client() as client:
+        equip(stand)
+        await fail(stand, "shop/home")
+        page = Markup(await (await client.get(shared())).text())
+        (field,) = page.all("input")
+        assert (field["name"], field["maxlength"], "required" in field) == ("name", "60", False)
+        assert "Without a name it stands as somebody in chat." in page.text
+        done = await client.post(shared(), data=said)
+        text = await done.text()
+        assert (done.status, f"acknowledged by {stands}." in Markup(text).text, "<b>" in text) == (200, True, False)
+        incident = stand.dispatcher.book.open()[0]
+        assert (incident.acked_by, incident.acked_via) == (stands, "chat")
+
+
+async def test_a_persons_link_stands_for_that_person_whatever_is_said(clock: FakeClock, tmp_path: Path):
+    async with standing(clock, tmp_path, HOME) as stand, stand.client() as client:
+        equip(stand)
+        await fail(stand, "shop/home")
+        assert (await client.post(link(), data={"name": "mallory"})).status == 200
+        assert stand.dispatcher.book.open()[0].acked_by == "ana"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"name=" + b"a" * 70_000, 413), (b"&".join([b"a=1"] * 11), 400), (b"\xff\x00%%%=&name", 200)],
+)
+async def test_a_form_that_is_none_is_refused_or_nobodys_name(clock, tmp_path: Path, body: bytes, status: int):
+    async with standing(clock, tmp_path, HOME) as stand, stand.client() as client:
+        equip(stand)
+        await fail(stand, "shop/home")
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        assert (await client.post(shared(), data=body, headers=headers)).status == status
+
+
+# All of a message about several.
+
+SEVERAL = tuple(planned(f"{name}/a", service=name) for name in ("shop", "mail", "jobs", "docs"))
+GROUP = Route(("chat",), by=("owner",), wait=0.0, name="route 1")
+
+
+async def all_of(stand: Stand, *names: str) -> str:
+    """The link for all of a message about these."""
+    equip(stand, GROUP)
+    await fail(stand, *(f"{name}/a" for name in names))
+    await tick(stand, 1.0)
+    owed = (await stand.store.pending())[-1]
+    dressed: Notice = stand.service.response.dress(owed.notice, owed.receiver)
+    assert list(dressed.actions) == ["Acknowledge all"]
+    return dressed.actions["Acknowledge all"].removeprefix("https://probe.example")
+
+
+def taken(stand: Stand) -> dict[str, str]:
+    return {one.subject: one.acked_by for one in (*stand.dispatcher.book.open(), *stand.dispatcher.book.ended())}
+
+
+async def test_a_group_is_taken_by_one_link_and_the_page_says_what_became_of_each(clock: FakeClock, tmp_path: Path):
+    async with standing(clock, tmp_path, *SEVERAL) as stand, stand.client() as client:
+        path = await all_of(stand, "shop", "mail", "jobs", "docs")
+        await post(client, "/api/v1/incidents/2/acknowledge", {"author": "bo"})
+        await post(client, "/api/v1/incidents/3/resolve", {"author": "cy"})
+        for method in SCANNERS:
+            await client.request(method, path)
+        page = Markup(await (await client.get(path)).text())
+        assert [one["name"] for one in page.all("input")] == ["name"]
+        for part in (
+            "Acknowledge all?",
+            "2 of 4 incidents are still to be taken.",
+            "To be taken: 2 #1 shop DOWN connection refused #4 docs DOWN connection refused",
+            "Taken already: 1 #2 mail DOWN acknowledged by bo",
+            "Over: 1 #3 jobs resolved by cy",
+        ):
+            assert part in page.text
+        assert taken(stand)["shop"] == ""
+        done = await client.post(path, data={"name": "ana"})
+        text = Markup(await done.text()).text
+        assert done.status == 200
+        for part in (
+            "Done: acknowledge all",
+            "2 of 4 incidents are acknowledged by ana, by a link of chat.",
+            "Over: 1",
+        ):
+            assert part in text
+        ana = "ana, by a link of chat"
+        assert taken(stand) == {"shop": ana, "docs": ana, "mail": "bo", "jobs": ""}
+        for number in (1, 4):
+            kept = await stand.store.incident(number)
+            assert kept is not None
+            assert kept.incident.acked_by == ana
+        assert (await client.post(path)).status == 410
+        assert (await client.get(path)).status == 410
+
+
+async def test_what_joined_a_group_after_the_message_is_not_taken_by_its_link(clock: FakeClock, tmp_path: Path):
+    async with standing(clock, tmp_path, *SEVERAL) as stand, stand.client() as client:
+        path = await all_of(stand, "shop", "mail")
+        await fail(stand, "jobs/a")
+        assert (await client.post(path)).status == 200
+        assert taken(stand)["jobs"] == ""
+
+
+async def test_where_none_is_left_nothing_is_done_and_the_link_stays_good(clock: FakeClock, tmp_path: Path):
+    async with standing(clock, tmp_path, *SEVERAL) as stand, stand.client() as client:
+        path = await all_of(stand, "shop", "mail")
+        await post(client, "/api/v1/incidents/acknowledge", {"author": "bo", "numbers": [1, 2]})
+        page = Markup(await (await client.get(path)).text())
+        assert (page.all("button"), "none is left to be taken" in page.text) == ([], True)
+        refused = await client.post(path)
+        assert (refused.status, "Nothing was done" in await refused.text()) == (409, True)
+        await post(client, "/api/v1/incidents/1/unacknowledge", {"author": "bo"})
+        assert (await client.post(path)).status == 200
+        assert taken(stand) == {"shop": "somebody in chat", "mail": "bo"}
+
+
+async def test_whoever_has_them_confirms_them_by_the_link_for_all(clock: FakeClock, tmp_path: Path):
+    async with standing(clock, tmp_path, *SEVERAL) as stand, stand.client() as client:
+        path = await all_of(stand, "shop", "mail")
+        stand.dispatcher.acknowledge(stand.dispatcher.book.open()[0].id, "zoe, by a link of chat", "chat")
+        clock.step_wall(MIN)
+        assert (await client.post(path)).status == 200
+        assert {one.acked_ms for one in stand.dispatcher.book.open()} == {clock.now_ms()}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_link_for_all_of_a_message_that_nobody_knows_does_nothing(clock, tmp_path: Path, method: str):
+    async with standing(clock, tmp_path, *SEVERAL) as stand, stand.client() as client:
+        await all_of(stand, "shop", "mail")
+        for path in (link("acknowledge all", 0), link("acknowledge", 0)):
+            assert (await client.request(method, path)).status == 410
+        assert set(taken(stand).values()) == {""}
+
+
+async def test_a_page_of_thousands_shows_the_first_of_them(clock: FakeClock, tmp_path: Path):
+    async with standing(clock, tmp_path, *SEVERAL) as stand, stand.client() as client:
+        path = await all_of(stand, "shop", "mail")
+        owed = (await stand.store.pending())[-1]
+        many = replace(owed.notice, id="msg_many", numbers=tuple(range(1, 5001)))
+        await stand.store.append([Act(notices=((many, ("chat",)),))])
+        path = (
+            stand.service.response.dress(many, "chat").actions["Acknowledge all"].removeprefix("https://probe.example")
+        )
+        text = await (await client.get(path)).text()
+        assert (len(text) < 20_000, "and 4948 more" in Markup(text).text) == (True, True)
+        assert (await client.post(path)).status == 200
+        assert set(taken(stand).values()) == {"somebody in chat"}

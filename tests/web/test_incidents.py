@@ -16,7 +16,7 @@ from exporters.route import Route
 from probe.config.model import Planned
 from probe.store.base import Act
 from tests.conftest import FakeClock
-from tests.web.responding import DAY, HOUR, MIN, NOW, equip, fail, post, read, tick
+from tests.web.responding import DAY, HOUR, MIN, NOW, equip, fail, post, read, recover, tick
 from tests.web.stand import planned, standing
 from thresholds.hours import parse_hours
 
@@ -194,6 +194,54 @@ async def test_what_people_do_outlives_the_process(clock: FakeClock, tmp_path: P
         assert kept is not None
         assert kept.incident == stand.dispatcher.book.get(kept.incident.id)
         assert (kept.incident.acked_by, kept.incident.cause, len(kept.incident.actions)) == ("ana", "cold cache", 1)
+
+
+async def test_several_are_acknowledged_by_one_request_and_each_outcome_is_said(clock: FakeClock, tmp_path: Path):
+    async with standing(clock, tmp_path, *PLANS, planned("jobs/a", service="jobs")) as stand, stand.client() as client:
+        equip(stand)
+        await fail(stand, "jobs/a")
+        await recover(stand, "jobs/a")
+        clock.step_wall(2 * HOUR)
+        await tick(stand)  # it is in the store alone by now
+        await fail(stand, "shop/home", "mail/in")
+        await post(client, "/api/v1/incidents/3/acknowledge", {"author": "bo"})
+        value = await post(client, "/api/v1/incidents/acknowledge", ANA | {"numbers": [3, 1, 2, 9, 2]})
+        assert value["incidents"] == [
+            outcome(3, "acknowledged", "mail", "acknowledged", "ana"),  # who names it takes it, as one by one
+            outcome(1, "over", "jobs", "resolved"),
+            outcome(2, "acknowledged", "shop", "acknowledged", "ana"),
+            outcome(9, "unknown"),
+        ]
+        for number in (2, 3):
+            kept = await stand.store.incident(number)
+            assert kept is not None
+            assert (kept.incident.acked_by, kept.incident.acked_ms) == ("ana", clock.now_ms())
+
+
+def outcome(number: int, fate: str, subject: str = "", status: str = "", acked_by: str = "") -> dict[str, object]:
+    stands = {"subject": subject, "status": status, "acked_by": acked_by, "resolved_by": ""}
+    return {"number": number, "outcome": fate, **stands}
+
+
+@pytest.mark.parametrize(
+    ("asked", "error"),
+    [
+        ({"numbers": [1]}, "author: is missing"),
+        (ANA, "numbers: must be a list of numbers; say which ones"),
+        (ANA | {"numbers": []}, "numbers: must be a list of numbers"),
+        (ANA | {"numbers": 1}, "numbers: must be a list of numbers"),
+        (ANA | {"numbers": [0]}, "numbers: must be whole numbers from 1 on, not 0"),
+        (ANA | {"numbers": [True]}, "numbers: must be whole numbers from 1 on, not true"),
+        (ANA | {"numbers": [1, "2"]}, "numbers: must be whole numbers from 1 on"),
+        (ANA | {"numbers": [10**30]}, "numbers: must be whole numbers from 1 on"),
+        (ANA | {"numbers": list(range(1, 502))}, "numbers: has 501 numbers, at most 500"),
+    ],
+)
+async def test_several_that_are_none_are_refused(clock: FakeClock, tmp_path: Path, asked, error: str):
+    async with standing(clock, tmp_path, *PLANS) as stand, stand.client() as client:
+        await fail(stand, "shop/home")
+        assert error in (await post(client, "/api/v1/incidents/acknowledge", asked, 400))["error"]
+        assert stand.dispatcher.book.open()[0].acked_by == ""
 
 
 @pytest.mark.parametrize("path", ["acknowledge", "unacknowledge", "snooze", "resolve", "escalate"])
