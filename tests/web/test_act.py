@@ -331,8 +331,8 @@ async def test_a_group_is_taken_by_one_link_and_the_page_says_what_became_of_eac
         for part in (
             "Acknowledge all?",
             "2 of 4 incidents are still to be taken.",
-            "To be taken: 2 #1 shop DOWN connection refused #4 docs DOWN connection refused",
-            "Taken already: 1 #2 mail DOWN acknowledged by bo",
+            "To be taken: 2 DOWN #1 shop connection refused DOWN #4 docs connection refused",
+            "Taken already: 1 DOWN #2 mail acknowledged by bo",
             "Over: 1 #3 jobs resolved by cy",
         ):
             assert part in page.text

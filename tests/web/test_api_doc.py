@@ -79,12 +79,15 @@ async def test_the_keys_of_an_incident_and_of_a_route_are_those_returned(clock: 
             for path in ("actions", "notes"):
                 await client.post(f"/api/v1/incidents/1/{path}", json={"author": "ana", "text": "warm the cache"})
             incident = await (await client.get("/api/v1/incidents/1")).json()
+            asked_all = {"numbers": [1], "author": "ana"}
+            taken = await (await client.post("/api/v1/incidents/acknowledge", json=asked_all)).json()
             asked = {"checks": ["shop/*"], "for": "1h", "reason": "load test", "author": "ana"}
             made = await (await client.post("/api/v1/silences", json=asked)).json()
             route = await (await client.get("/api/v1/route?check=shop/checkout")).json()
             await client.post(f"/api/v1/silences/{made['id']}/end")
             route["hears"] = (await (await client.get("/api/v1/route?check=shop/checkout")).json())["hears"]
     assert keys(documented("GET /api/v1/incidents/{number}")[0]) == keys(incident)
+    assert keys(documented("POST /api/v1/incidents/acknowledge")[0]) == keys(taken)
     assert keys(documented("GET /api/v1/route")[0]) == keys(route)
     assert keys(documented("GET /api/v1/silences")[0]["silences"][0]) == keys(made)
 
