@@ -28,7 +28,7 @@ services: {{shop: {{}}}}
 defaults: {{every: 1s, timeout: 500ms, down_after: 1, up_after: 1, confirm: {{retries: 0}}}}
 alerts:
   receivers: {{chat: {{slack: {{webhook: "{hook}"}}}}}}
-  routes: [{{to: [chat]}}]
+  routes: [{{to: [chat]{group}}}]
 checks:
   shop/home: {{service: shop, tcp: {{host: 127.0.0.1, port: {closed}}}}}
   mail/in: {{tcp: {{host: 127.0.0.1, port: {closed}}}}}
@@ -76,7 +76,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(folder: Path) -> AsyncIterator[Scene]:
+async def scene(folder: Path, group: str = "") -> AsyncIterator[Scene]:
     heard: list[str] = []
 
     async def hook(request: web.Request) -> web.Response:
@@ -92,7 +92,8 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
         TestServer(app, host="127.0.0.1") as chat,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
     ):
-        config.write_text(CONFIG.format(port=port, closed=closed, hook=chat.make_url("/services/T0/B0/x")))
+        hooked = str(chat.make_url("/services/T0/B0/x"))
+        config.write_text(CONFIG.format(port=port, closed=closed, hook=hooked, group=group))
         process = Process([str(PROBE), "run", str(config), "--plain"], folder / "probe.log")
         try:
             await process.start()
@@ -146,6 +147,25 @@ async def test_a_link_of_a_message_works_once_over_two_kills(tmp_path: Path):
         assert 'probe_incidents_total{severity="page"} 0.0' in exposition  # none began since the kill
         opened = [text for text in seen.told(number) if "ACKNOWLEDGED" not in text]
         assert len(opened) == 1  # told once
+
+
+async def test_the_link_of_a_message_about_several_takes_all_of_them_once(tmp_path: Path):
+    async with scene(tmp_path, ", group: {by: [owner], wait: 3s, interval: 1s}") as seen:
+        seen.target.close()
+        await until(
+            lambda: _there([text for text in seen.heard if "2 incidents" in text]), "the chat has heard of both"
+        )
+        (path,) = set(re.findall(r"http://127\.0\.0\.1:\d+(/act/[\w.-]+)", seen.heard[-1]))
+        await until(partial(nothing_owed, tmp_path), "what was told is written down: else it would be told again")
+        await seen.kill()
+        async with seen.session.post(path, data={"name": "ana"}) as answer:
+            assert (answer.status, "2 of 2 incidents are acknowledged" in await answer.text()) == (200, True)
+        await until(partial(nothing_owed, tmp_path), "and that is told")
+        await seen.kill()
+        assert {one["acked_by"] for one in (await seen.open()).values()} == {"ana, by a link of chat"}
+        assert await seen.ask(path) == 410
+        await until(lambda: _there([text for text in seen.heard if "ACKNOWLEDGED" in text]), "the chat is told of that")
+        assert len([text for text in seen.heard if "ACKNOWLEDGED" in text]) == 1
 
 
 async def _there(found: list[str]) -> bool:

@@ -180,6 +180,7 @@ async def test_a_link_whose_deed_waits_for_the_disk_does_nothing_again_and_after
         with pytest.raises(LinkError, match="used before"):
             await response.follow(text)
         assert stage.dispatcher.book.open()[0].status is Status.TRIGGERED
+    monkeypatch.undo()
     stage.start()
     async with at_work(stage, tmp_path) as response:  # what was not on disk did not happen
         response.key = KEY

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from exporters.alerting.incident import Status
 from exporters.alerting.links import actions, read
 from exporters.alerting.rules import Silence
@@ -100,12 +102,15 @@ async def test_a_reminder_of_a_group_can_be_confirmed_as_one(clock: FakeClock) -
     assert {stage.incident(number).status for number in (1, 2)} == {Status.ACKNOWLEDGED}
 
 
-async def test_a_storm_of_thousands_has_one_link_of_the_usual_length_and_a_bounded_message(clock: FakeClock) -> None:
+async def test_a_storm_has_one_link_of_the_usual_length_and_names_so_many_incidents_at_most(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporters.alerting.compose._MOST_NUMBERS", 100)
     stage = Stage(clock, Route(("chat",)), settings=Settings(storm_over=1))
-    for number in range(600):
+    for number in range(150):
         fail(stage, f"s{number}")
     await stage.after(60)
     digest = stage.notices[-1]
-    assert (digest.title.split(":")[0], len(digest.numbers)) == ("storm of 599 incidents", 599)
+    assert (digest.title.split(":")[0], len(digest.numbers)) == ("storm of 149 incidents", 100)
     (url,) = actions(digest, "chat", URL, KEY).values()
     assert len(url) < 400

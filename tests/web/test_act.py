@@ -351,7 +351,7 @@ async def test_a_group_is_taken_by_one_link_and_the_page_says_what_became_of_eac
         for number in (1, 4):
             kept = await stand.store.incident(number)
             assert kept is not None
-            assert kept.incident.acked_by == ana
+            assert (kept.incident.acked_by, kept.incident.acked_via) == (ana, "chat")
         assert (await client.post(path)).status == 410
         assert (await client.get(path)).status == 410
 
