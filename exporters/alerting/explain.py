@@ -1,99 +1,92 @@
-"""Who would hear of a failure, when and why: the decisions made at work, played ahead with nobody acting. Pure."""
+"""Who would hear of a failure, when and why, and what could keep it from them: what playing it ahead came to. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from checks.core.units import format_duration
-from exporters.alerting.absence import last_resort
-from exporters.alerting.advance import LASTS, advance
-from exporters.alerting.case import Case, Line, People, Seen
+from exporters.alerting.case import Case
 from exporters.alerting.incident import Incident, routing_labels
-from exporters.alerting.rules import Silence, quiet_until, silenced
+from exporters.alerting.rules import Inhibition, Silence
 from exporters.alerting.settings import Settings
 from exporters.base import NoticeKind
-from exporters.route import Route, Step, chosen, explain
+from exporters.route import Step
+from thresholds.base import Level
+from thresholds.maintenance import Window
 
-_MOST = 1_000  # looks
-_AHEAD_MS = 7 * 86_400_000
+_NAMED = 20  # of those that could speak for it
 
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
     """Somebody is told."""
 
-    after: float  # s since the incident was detected
+    after: float  # s since the instant that was asked about
     kind: NoticeKind
     receivers: Mapping[str, str]  # why, by name
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Nobody is told for a while."""
+
+    after: float  # s since the instant that was asked about
+    until: float | None  # likewise; None: as long as it was played
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """Something that the check depends on: while it is DOWN, nobody is told."""
+
+    name: str  # a check or a service
+    level: Level  # that it is supposed to have
+    every: float  # s between its runs: the incident waits for the next one
+
+
+@dataclass(frozen=True, slots=True)
+class Inhibitor:
+    """A rule by which the incident would not be told while another is open."""
+
+    name: str  # as people say it: "inhibit 1"
+    rule: Inhibition
+    checks: tuple[str, ...]  # whose incidents could speak for it, the first of them
+    count: int  # how many checks there are of that kind
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """What would become of an incident that nobody acknowledges."""
 
+    at_ms: int  # the instant that was asked about
     incident: Incident
     routes: tuple[Step, ...]
     hearings: tuple[Hearing, ...]
     silence: Silence | None = None
     quiet_ms: int = 0  # Unix ms until which it waits; 0: it does not
     notes: tuple[str, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    cases: tuple[Case, ...] = ()  # as they began: what it is told with, and how often
+    supports: tuple[Support, ...] = ()
+    inhibitors: tuple[Inhibitor, ...] = ()
+    maintenance: tuple[Window, ...] = ()  # in force then
+    muted_ms: int = 0  # Unix ms until which maintenance lets no incident begin; 0: it does not
+    settings: Settings = field(default_factory=Settings)
+    supposed: Mapping[str, Level] = field(default_factory=dict)  # how else things were said to stand
+
+    def label(self, name: str) -> str:
+        """What rules match of it."""
+        return routing_labels(self.incident).get(name, "")
 
 
-def foretell(
-    incident: Incident,
-    routes: Sequence[Route],
-    settings: Settings,
-    people: People,
-    *,
-    silences: Sequence[Silence] = (),
-    resort: Sequence[str] = (),
-    lasts: float = 4 * 3600.0,
-) -> Explanation:
-    """Play an incident for `lasts` seconds. `resort` are the targets that are told where nobody can be reached."""
-    at_ms = incident.detected_ms
-    labels = routing_labels(incident)
-    steps = explain(routes, labels, incident.worst, at_ms)
-    silence = silenced(silences, incident, (), at_ms)
-    quiet_ms = quiet_until(settings.quiet, incident, at_ms)
-    taken = chosen(routes, labels, incident.worst, at_ms)
-    lines = tuple(
-        Line(target, route.name, route.wait, route.interval, route.repeat) for route in taken for target in route.to
-    )
-    known = {line.target for line in lines}
-    last = last_resort([one for one in resort if one not in known], "nobody could be reached")
-    played = _played(incident, lines, last, people, quiet_ms, round(lasts * 1000)) if silence is None else ([], [])
-    hearings, notes = played
-    return Explanation(incident, tuple(steps), tuple(hearings), silence, quiet_ms, tuple(notes))
-
-
-def _played(
-    incident: Incident, lines: tuple[Line, ...], last: Sequence[Line], people: People, quiet_ms: int, lasts_ms: int
-) -> tuple[list[Hearing], list[str]]:
-    began_ms = incident.detected_ms
-    now_ms, end_ms = max(began_ms, quiet_ms), max(began_ms, quiet_ms) + min(lasts_ms, _AHEAD_MS)
-    case = Case(incident.id, began_ms, (incident.id,), lines)
-    hearings: list[Hearing] = []
-    notes: dict[str, None] = {}
-    repeated: dict[str, float] = {}  # when each receiver is told for the first time that it lasts
-    for _ in range(_MOST):
-        outcome = advance(case, [Seen(incident)], people, now_ms)
-        for tell in outcome.tells:
-            if tell.kind is NoticeKind.REPEATED and set(tell.receivers.values()) == {LASTS}:
-                repeated |= {name: (now_ms - began_ms) / 1000 for name in tell.receivers if name not in repeated}
-            else:
-                hearings.append(Hearing((now_ms - began_ms) / 1000, tell.kind, tell.receivers))
-        notes |= dict.fromkeys(outcome.notes)
-        case = outcome.case
-        if outcome.unreached:
-            instead = ", ".join(line.target for line in last) or "nobody, unless alerts.self names somebody"
-            notes |= {f"nobody is reached by {', '.join(outcome.unreached)}: told in their place is {instead}": None}
-            case = replace(case, unreached=True, lines=(*case.lines, *last))
-            continue
-        if not outcome.wake_ms or outcome.wake_ms > end_ms:
-            break
-        now_ms = outcome.wake_ms
-    again = [
-        f"{name} is told again from {format_duration(after)} on, while it lasts" for name, after in repeated.items()
-    ]
-    return hearings, [*notes, *again]
+def inhibitors(
+    rules: Sequence[Inhibition], target: Incident, others: Callable[[], Iterable[Sequence[Incident]]]
+) -> list[Inhibitor]:
+    """The rules that an incident may fall under. `others` are those that could be: of each check, at each bad level."""
+    concerned = [(number, rule) for number, rule in enumerate(rules, 1) if rule.concerns(target)]
+    could = [*others()] if concerned else []
+    found = []
+    for number, rule in concerned:
+        speaking = [levels[0].check for levels in could if any(rule.mutes(one, target) for one in levels)]
+        found.append(Inhibitor(f"inhibit {number}", rule, tuple(speaking[:_NAMED]), len(speaking)))
+    return found

@@ -63,6 +63,10 @@ class Inhibition:
         """Whether an incident may mute others."""
         return _fits(self.source, _labels(source))
 
+    def concerns(self, target: Incident) -> bool:
+        """Whether an incident is like those that it mutes."""
+        return _fits(self.target, _labels(target))
+
     def mutes(self, source: Incident, target: Incident) -> bool:
         if source.id == target.id:
             return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from checks.core.units import format_duration
 from exporters.message import one_line
 from probe.cli.upkeep_words import _table, moment
 
@@ -147,31 +146,6 @@ def silences(found: Json) -> str:
         for one in found["silences"]
     ]
     return "\n".join(_table(rows)) if rows else "nothing is silenced"
-
-
-def routed(found: Json, zone: str = "") -> str:
-    """Who would hear of it, when and why."""
-    lines = [f"{found['check']} {found['level'].upper()} ({found['severity']}) at {moment(found['at'])}{zone}"]
-    if found["silenced"]:
-        silence = found["silenced"]
-        lines.append(f"silenced by {_text(silence['author'])} ({silence['id']}): {_text(silence['reason'])}")
-    if found["quiet_until"]:
-        lines.append(f"quiet hours: told at {moment(found['quiet_until'])}")
-    lines += ["", *_table([_route(one) for one in found["routes"]])]
-    if found["hears"]:
-        lines += ["", *_table([_hears(one) for one in found["hears"]])]
-    else:
-        lines += ["", "nobody hears of it"]
-    return "\n".join([*lines, *(_text(note) for note in found["notes"])])
-
-
-def _route(one: Json) -> Sequence[str]:
-    return one["route"], "taken" if one["taken"] else "-", ", ".join(one["to"]), _text(one["why"])
-
-
-def _hears(one: Json) -> Sequence[str]:
-    when = f"after {format_duration(one['after'])}" if one["after"] else "at once"
-    return when, one["kind"], one["receiver"], _text(one["why"])
 
 
 def _text(text: str, limit: int = _TEXT) -> str:

@@ -9,21 +9,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from exporters.alerting.book import DeedError
-from exporters.alerting.case import People
-from exporters.alerting.explain import Explanation, foretell
-from exporters.alerting.incident import Happening, Incident, Severity
+from exporters.alerting.explain import Explanation
+from exporters.alerting.incident import Happening, Incident
 from exporters.alerting.links import ALL, SNOOZE, Link, LinkError, actions, by, read
 from exporters.alerting.rules import Silence
 from exporters.alerting.several import Fate, Outcome, anyhow, fates, free
 from exporters.base import Notice
 from probe.clock import Clock
 from probe.config.model import Config
+from probe.config.supposed import supposed
 from probe.engine.dispatch import Dispatcher
-from probe.engine.resort import resort
+from probe.engine.foresight import foretold
+from probe.engine.played import Question
 from probe.store.base import Act, Spent, StoreError
 from probe.store.casebook import Filed, Incidents
 from probe.store.deliveries import Delivery
 from thresholds.base import Level
+from thresholds.maintenance import Window
 
 log = logging.getLogger(__name__)
 
@@ -221,21 +223,18 @@ class Response:
 
     # What would be.
 
-    def explain(self, check: str, level: Level, at_ms: int) -> Explanation | None:
-        """Who would hear of a check's failure; None where there is no such check."""
+    def explain(
+        self, check: str, level: Level, at_ms: int, others: Sequence[str] = (), windows: Sequence[Window] = ()
+    ) -> Explanation | None:
+        """Who would hear of a check's failure, while others stand as supposed; None where there is no such check.
+
+        It takes a while, and nothing of the loop's: ask it beside. Raises ValueError.
+        """
         config, dispatcher = self._config(), self._dispatcher
         if check not in config.checks:
             return None
-        return foretold(config, dispatcher.people, check, level, at_ms, dispatcher.silences())
-
-
-def foretold(
-    config: Config, people: People, check: str, level: Level, at_ms: int, silences: Sequence[Silence] = ()
-) -> Explanation:
-    """Who would hear of the failure of a check of a configuration."""
-    incident = imagined(config, check, level, at_ms)
-    last = resort(config, (), at_ms)
-    return foretell(incident, config.routes, config.alerting, people, silences=silences, resort=last)
+        question = Question(check, level, at_ms, supposed(config, check, others))
+        return foretold(config, dispatcher.people, question, dispatcher.silences(), windows)
 
 
 def _spending(deed: Deed, spent: Spent) -> Deed:
@@ -251,26 +250,3 @@ def _deed(link: Link) -> Deed:
         case "resolve":
             return lambda dispatcher, identity: dispatcher.resolve(identity, link.who)
     raise LinkError(f"this link is for {link.deed[:40]!r}, which nobody can do here")
-
-
-def imagined(config: Config, check: str, level: Level, at_ms: int) -> Incident:
-    """The incident that a check of a configuration would be."""
-    planned = config.checks[check]
-    return Incident(
-        id=f"{check}@{at_ms}",
-        number=0,
-        subject=planned.service or check,
-        opened_ms=at_ms,
-        detected_ms=at_ms,
-        level=level,
-        worst=level,
-        severity=planned.severities.get(level, Severity.TICKET),
-        check=check,
-        reason="as if it had failed",
-        service=planned.service,
-        owner=planned.owner,
-        runbook=planned.runbook,
-        type=planned.type,
-        labels=planned.labels,
-        depends_on=planned.depends_on,
-    )

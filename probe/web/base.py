@@ -133,8 +133,13 @@ class Response(Protocol):
     async def follow_all(self, text: str, name: str = "") -> tuple[Link, Sequence[Outcome]]:
         """Take all of a message that nobody has, once; what became of each. Raises LinkError and StoreError."""
 
-    def explain(self, check: str, level: Level, at_ms: int) -> Explanation | None:
-        """Who would hear of a check's failure; None where there is no such check."""
+    def explain(
+        self, check: str, level: Level, at_ms: int, others: Sequence[str], windows: Sequence[Window]
+    ) -> Explanation | None:
+        """Who would hear of a check's failure, while others stand as supposed; None where there is no such check.
+
+        To be asked beside the loop. Raises ValueError.
+        """
 
 
 class OnDuty(Protocol):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from exporters.alerting.case import Case
 from exporters.alerting.explain import Explanation
 from exporters.alerting.incident import Action, Happening, Member
 from exporters.alerting.several import Outcome
@@ -121,12 +122,18 @@ def action(one: Action) -> Json:
 
 
 def explanation(one: Explanation) -> Json:
-    """Who would hear of it."""
+    """Who would hear of it, and what would keep it from them."""
     return {
-        "at": instant(one.incident.detected_ms),
+        "at": instant(one.at_ms),
         "check": one.incident.check,
         "level": word(one.incident.level),
         "severity": one.incident.severity.value,
+        "with": {name: word(level) for name, level in one.supposed.items()},
+        "maintenance": [
+            {"name": window.name, "mode": window.mode.value, "by": window.by, "reason": window.reason}
+            for window in one.maintenance
+        ],
+        "maintenance_until": instant(one.muted_ms),
         "silenced": None
         if one.silence is None
         else {"id": one.silence.id, "author": one.silence.author, "reason": one.silence.reason},
@@ -135,10 +142,44 @@ def explanation(one: Explanation) -> Json:
             {"route": step.route.name, "to": list(step.route.to), "taken": step.taken, "why": step.why}
             for step in one.routes
         ],
+        "gathered": [row for case in one.cases for row in _gathered(case)],
+        "held": [{"after": hold.after, "until": hold.until, "why": hold.why} for hold in one.holds],
         "hears": [
             {"after": hearing.after, "kind": hearing.kind.value, "receiver": name, "why": why}
             for hearing in one.hearings
             for name, why in hearing.receivers.items()
         ],
+        "depends_on": [{"name": each.name, "level": word(each.level), "every": each.every} for each in one.supports],
+        "inhibited_by": [
+            {
+                "rule": each.name,
+                "source": {
+                    label: wanted if isinstance(wanted, str) else list(wanted)
+                    for label, wanted in each.rule.source.items()
+                },
+                "equal": {label: one.label(label) for label in each.rule.equal},
+                "checks": list(each.checks),
+                "count": each.count,
+            }
+            for each in one.inhibitors
+        ],
+        "storm": {"over": one.settings.storm_over, "every": one.settings.storm_every}
+        if one.settings.storm_over
+        else None,
         "notes": list(one.notes),
     }
+
+
+def _gathered(case: Case) -> Iterator[Json]:
+    """What an incident is told with by each route, and how often; alone where `by` is null and it is no digest."""
+    for route, wait, interval, repeat in dict.fromkeys(
+        (line.route, line.wait, line.interval, line.repeat) for line in case.lines
+    ):
+        yield {
+            "route": route,
+            "by": dict(case.labels) if case.key and not case.digest else None,
+            "digest": case.digest,
+            "wait": wait,
+            "interval": interval,
+            "repeat": repeat,
+        }

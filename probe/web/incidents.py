@@ -14,14 +14,17 @@ from multidict import MultiMapping
 
 from exporters.alerting.book import DeedError
 from exporters.alerting.incident import Action
-from probe.store.base import StoreError
+from probe.store.announced import window_of
+from probe.store.base import Kind, StoreError
 from probe.store.casebook import Filed
 from probe.web import body, incident_shape, shape
 from probe.web.answer import json_answer
 from probe.web.body import Body, BodyError
+from probe.web.oncall import beside
 from probe.web.query import QueryError, only, parse_instant, parse_number
 from probe.web.site import SITE, Site
 from thresholds.base import Level
+from thresholds.maintenance import Window
 
 _DAY_MS = 86_400_000
 _DAYS = 30
@@ -236,17 +239,24 @@ async def finish_action(request: web.Request) -> web.Response:
 async def route(request: web.Request) -> web.Response:
     """Who would hear of a check's failure, when and why."""
     site, query = request.app[SITE], request.query
-    only(query, ("check", "level", "at"))
+    only(query, ("check", "level", "at", "with"))
     check = query.get("check", "")
     if not check:
         raise QueryError("check is missing: say which one, as in ?check=shop/home")
     level = _LEVELS.get(query.get("level", "down"))
     if level is None:
         raise QueryError(f"level must be {' or '.join(_LEVELS)}")
-    found = site.control.response.explain(check, level, _when(site, query))
+    at_ms, others, windows = _when(site, query), query.getall("with", []), _windows(site)
+    found = await beside(lambda: site.control.response.explain(check, level, at_ms, others, windows))
     if found is None:
         raise web.HTTPNotFound(text=f"there is no check {check[:100]!r}")
     return await json_answer(request, shape.redacted(incident_shape.explanation(found), site.redact))
+
+
+def _windows(site: Site) -> list[Window]:
+    """All maintenance that the service goes by."""
+    said = [one for one in site.control.announced() if one.kind is Kind.MAINTENANCE]
+    return [*site.control.maintenance(), *map(window_of, said)]
 
 
 def _when(site: Site, query: MultiMapping[str]) -> int:

@@ -14,8 +14,9 @@ from click.testing import CliRunner, Result
 from exporters.oncall.escalation import EscalationPolicy, Step
 from exporters.oncall.roster import Roster
 from exporters.route import Route
-from probe.cli.incident_words import line, listed, plain, routed, shown, silenced, silences, unsilenced
+from probe.cli.incident_words import line, listed, plain, shown, silenced, silences, unsilenced
 from probe.cli.main import main
+from probe.cli.route_words import routed
 from tests.conftest import FakeClock
 from tests.web.responding import HOUR, equip, fail, recover
 from tests.web.stand import Stand, planned, standing
@@ -221,6 +222,11 @@ ROUTE = {
     "silenced": {"id": EVIL, "author": EVIL, "reason": EVIL},
     "routes": [{"route": EVIL, "taken": True, "to": [EVIL], "why": EVIL}],
     "hears": [{"after": 60.0, "kind": EVIL, "receiver": EVIL, "why": EVIL}],
+    "with": {EVIL: EVIL}, "maintenance": [{"name": EVIL, "mode": EVIL, "by": EVIL, "reason": EVIL}],
+    "maintenance_until": AT, "held": [{"after": 0.0, "until": None, "why": EVIL}], "storm": {"over": 1, "every": 60.0},
+    "gathered": [{"route": EVIL, "by": {EVIL: EVIL}, "digest": False, "wait": 1.0, "interval": 1.0, "repeat": 1.0}],
+    "depends_on": [{"name": EVIL, "level": EVIL, "every": 60.0}],
+    "inhibited_by": [{"rule": EVIL, "source": {EVIL: EVIL}, "equal": {EVIL: EVIL}, "checks": [EVIL] * 5, "count": 5}],
 }  # fmt: skip
 
 
@@ -233,7 +239,7 @@ ROUTE = {
         (silenced, SILENCE, 2),
         (unsilenced, SILENCE, 1),
         (silences, {"at": AT, "silences": [SILENCE]}, 1),
-        (routed, ROUTE, 8),
+        (routed, ROUTE, 17),
     ],
 )
 def test_what_a_service_says_cannot_steer_a_terminal(words, answer, lines: int):

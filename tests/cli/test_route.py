@@ -1,6 +1,8 @@
 """`probe route`: who would hear of a failure, by a configuration alone."""
 
+import asyncio
 import json
+import re
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,8 +12,12 @@ from click.testing import CliRunner
 
 from probe.cli.instants import weekly, zone_of
 from probe.cli.main import main
+from probe.config import load
+from tests.conftest import FakeClock
+from tests.web.stand import standing
 from thresholds.calendar import parse_instant
 
+DOC = (Path(__file__).parents[2] / "docs/commands.md").read_text()
 CONFIG = """
 users:
   ana: {contacts: {mail: ana@x.example}}
@@ -60,6 +66,9 @@ def test_it_says_who_hears_of_it_when_and_why(config: str):
         "",
         "at once    opened  bo/mail  on duty in primary, step 1 of prodops",
         "after 15m  opened  chat     step 2 of prodops",
+        "",
+        "route 2: told by itself, first at once",
+        "with more than 20 new incidents within a minute it is a line of a digest, every 5m",
     ]
 
 
@@ -74,7 +83,8 @@ def test_time_of_day_decides(config: str):
 def test_what_waits_for_the_morning_says_so(config: str):
     text = route(config, "--check", "shop/home", "--level", "degraded", "--at", "2026-11-27T23:00Z")
     assert "quiet hours: told at 2026-11-28 08:00 UTC" in text
-    assert "after 9h  opened  chat  route 3" in text
+    assert "at once   not told  for 9h  quiet hours" in text
+    assert "after 9h  opened    chat    route 3" in text
 
 
 def test_what_nobody_asked_for_is_heard_by_nobody(config: str):
@@ -89,9 +99,88 @@ def test_it_is_json_for_programs(config: str):
     assert [one["taken"] for one in found["routes"]] == [False, True]
 
 
+def documented() -> tuple[str, str]:
+    """The configuration and the commands with their answers that the documentation shows."""
+    section = DOC[DOC.index("## `probe route") : DOC.index("## `probe change")]
+    (yaml,), (console,) = (re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL) for kind in ("yaml", "console"))
+    return yaml, console
+
+
+def test_the_example_of_the_documentation_is_what_it_answers(tmp_path: Path):
+    yaml, console = documented()
+    (tmp_path / "probe.yml").write_text(yaml)
+    commands = re.findall(r"(?m)^\$ probe route -c probe.yml (.+)\n((?:(?!\$ ).*\n)+)", console)
+    assert len(commands) == 2
+    for typed, answer in commands:
+        done = CliRunner().invoke(main, ["route", "-c", str(tmp_path / "probe.yml"), *typed.split()])
+        assert done.output == answer, typed
+
+
+BESIDE = CONFIG.replace("services: {shop: {},", "services: {shop: {depends_on: [batch]},")
+STORMY = CONFIG.replace("  quiet:", "  storm: {over: 1, every: 10m}\n  quiet:")
+
+
+def test_what_it_depends_on_can_be_played(tmp_path: Path):
+    config = tmp_path / "probe.yml"
+    config.write_text(BESIDE)
+    up = route(str(config), "--check", "shop/home", "--at", "2026-11-28T03:00Z")
+    assert "depends on batch: not told while that is DOWN; waits for its next run, which comes every 30 s" in up
+    assert re.search(r"at once +not told +for 30 s +depends on batch, of which there is no news yet\n", up)
+    ran = route(str(config), "--check", "shop/home", "--at", "2026-11-28T03:00Z", "--with", "batch/in=up")
+    assert "at once    opened  bo/mail" in ran
+    down = route(str(config), "--check", "shop/home", "--at", "2026-11-28T03:00Z", "--with", "batch=down", code=1)
+    assert "at once  not told  while that lasts  depends on batch, which is DOWN\nnobody hears of it\n" in down
+
+
+def test_many_at_once_are_a_digest(tmp_path: Path):
+    config = tmp_path / "probe.yml"
+    config.write_text(STORMY)
+    text = route(str(config), "--check", "shop/home", "--at", "2026-11-28T03:00Z", "--with", "batch=down")
+    assert (
+        "route 2: a line of a digest, as there are so many new incidents, first after 10 s, changes every 10m" in text
+    )
+    assert "after 10 s" in text
+    assert "with more than 1 new incidents within a minute" in text
+
+
+def test_maintenance_lets_nothing_begin(tmp_path: Path):
+    config = tmp_path / "probe.yml"
+    config.write_text(
+        CONFIG + "maintenance: {deploys: {when: 'Sat 03:00-04:00 UTC', services: [shop], reason: weekly}}\n"
+    )
+    text = route(str(config), "--check", "shop/home", "--at", "2026-11-28T03:45Z")
+    assert "maintenance deploys (mute) lets no incident begin: weekly\nit begins at 2026-11-28 04:00 UTC" in text
+    assert "after 15m  opened  bo/mail" in text
+    config.write_text(config.read_text().replace("Sat 03:00-04:00", "daily 00:00-24:00"))
+    ever = route(str(config), "--check", "shop/home", "--at", "2026-11-28T03:45Z", code=1)
+    assert "no end of that is in sight" in ever
+
+
+async def test_offline_and_the_service_agree(config: str, clock: FakeClock, tmp_path: Path):
+    loaded = load(Path(config))
+    async with standing(clock, tmp_path, *loaded.checks.values()) as stand, stand.client() as client:
+        stand.service.config = loaded
+        stand.service.duty.roster = loaded.roster
+        stand.dispatcher.configure(loaded)
+        for more in ([], ["batch/in=down"], ["batch=degraded", "lost/it=down"]):
+            typed = [part for text in more for part in ("--with", text)]
+            offline = await asyncio.to_thread(
+                route, config, "--check", "shop/home", "--at", "2026-11-28T03:00Z", "--json", *typed
+            )
+            query = {"check": "shop/home", "at": "2026-11-28T03:00:00Z", "with": more}
+            answer = await client.get("/api/v1/route", params=query)
+            assert await answer.json() == json.loads(offline)
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
+        (("--check", "shop/home", "--with", "batch"), "'batch' supposes nothing; write gateway=down"),
+        (
+            ("--check", "shop/home", "--with", "batsh=down"),
+            "no check or service is called 'batsh'; did you mean batch?",
+        ),
+        (("--check", "shop/home", "--with", "shop/home=up"), "shop/home is the one that fails"),
         (("--check", "shop/hom"), "there is no check shop/hom; did you mean shop/home?"),
         ((), "Missing option '--check'"),
         (("--check", "shop/home", "--level", "up"), "'up' is not one of 'down', 'degraded'"),

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from exporters.alerting.change import Change
+from exporters.alerting.rules import Inhibition
+from exporters.alerting.settings import Settings
+from exporters.route import Route
 from probe.store.base import Announcement, Kind
 from tests.conftest import FakeClock
 from tests.web.responding import equip
@@ -20,7 +23,17 @@ LIMITS = Policy(
     windows=(WindowThreshold("p95(total) over 10m", Aggregate.P95, "total", 600.0, degraded=0.8),),
     baselines=(BaselineThreshold("baseline(ttfb)", "ttfb", 4.0),),
 )
-OPEN = {"labels", "phases", "facts", "dropped", "seen"}  # whose keys are the configuration's, the run's, or reasons
+OPEN = {
+    "labels",
+    "phases",
+    "facts",
+    "dropped",
+    "seen",
+    "with",
+    "by",
+    "equal",
+    "source",
+}  # whose keys are the configuration's, the run's, or reasons
 
 
 def documented(heading: str):
@@ -71,8 +84,10 @@ async def test_the_keys_in_the_documentation_are_those_returned(clock: FakeClock
 
 
 async def test_the_keys_of_an_incident_and_of_a_route_are_those_returned(clock: FakeClock, tmp_path: Path):
-    async with standing(clock, tmp_path, planned("shop/checkout", labels={"tier": "1"})) as stand:
-        equip(stand)
+    checkout = planned("shop/checkout", labels={"tier": "1"}, depends_on=("net/gw",))
+    async with standing(clock, tmp_path, checkout, planned("net/gw", service="net")) as stand:
+        rule = Inhibition({"service": "net"}, {"service": "shop"})
+        equip(stand, Route(("chat",), by=("service",), name="route 1"), settings=Settings(inhibitions=(rule,)))
         stand.run("shop/checkout", REFUSED)
         await stand.keep()
         async with stand.client() as client:
@@ -83,9 +98,12 @@ async def test_the_keys_of_an_incident_and_of_a_route_are_those_returned(clock: 
             taken = await (await client.post("/api/v1/incidents/acknowledge", json=asked_all)).json()
             asked = {"checks": ["shop/*"], "for": "1h", "reason": "load test", "author": "ana"}
             made = await (await client.post("/api/v1/silences", json=asked)).json()
-            route = await (await client.get("/api/v1/route?check=shop/checkout")).json()
+            route = await (await client.get("/api/v1/route?check=shop/checkout&with=net/gw=degraded")).json()
             await client.post(f"/api/v1/silences/{made['id']}/end")
-            route["hears"] = (await (await client.get("/api/v1/route?check=shop/checkout")).json())["hears"]
+            asked = {"checks": ["shop/*"], "for": "1h", "reason": "weekly", "author": "ana"}
+            await client.post("/api/v1/maintenance", json=asked)
+            muted = await (await client.get("/api/v1/route?check=shop/checkout")).json()
+            route |= {"hears": muted["hears"], "maintenance": muted["maintenance"]}
     assert keys(documented("GET /api/v1/incidents/{number}")[0]) == keys(incident)
     assert keys(documented("POST /api/v1/incidents/acknowledge")[0]) == keys(taken)
     assert keys(documented("GET /api/v1/route")[0]) == keys(route)

@@ -527,6 +527,7 @@ async def test_a_route_is_played_ahead(clock: FakeClock, tmp_path: Path):
             Route(("mail",), {"service": "mail"}, name="route 1"),
             Route(("escalation:prodops", "chat"), name="route 2"),
             roster=ROSTER,
+            receivers=("chat", "mail", "ana/mail"),
         )
         value = await read(client, "/api/v1/route?check=shop/home&at=2023-11-18T03:00:00Z")
     assert value == {
@@ -534,6 +535,9 @@ async def test_a_route_is_played_ahead(clock: FakeClock, tmp_path: Path):
         "check": "shop/home",
         "level": "down",
         "severity": "page",
+        "with": {},
+        "maintenance": [],
+        "maintenance_until": None,
         "silenced": None,
         "quiet_until": None,
         "routes": [
@@ -544,6 +548,11 @@ async def test_a_route_is_played_ahead(clock: FakeClock, tmp_path: Path):
             {"after": 0.0, "kind": "opened", "receiver": "chat", "why": "route 2"},
             {"after": 300.0, "kind": "opened", "receiver": "ana/mail", "why": "step 1 of prodops"},
         ],
+        "gathered": [{"route": "route 2", "by": None, "digest": False, "wait": 0.0, "interval": 300.0, "repeat": 0.0}],
+        "held": [],
+        "depends_on": [],
+        "inhibited_by": [],
+        "storm": {"over": 20, "every": 300.0},
         "notes": [],
     }
 
@@ -559,10 +568,23 @@ async def test_a_route_knows_silences_and_quiet_hours(clock: FakeClock, tmp_path
         made = await post(client, "/api/v1/silences", asked, 201)
         value = await read(client, "/api/v1/route?check=shop/home")
         assert value["silenced"] == {"id": made["id"], "author": "ana", "reason": "load test"}
-        assert value["hears"] == []
-        assert (await read(client, "/api/v1/route?check=mail/in"))["hears"]
+        assert value["held"] == [{"after": 0.0, "until": 3600.0, "why": "silenced by ana: load test"}]
+        assert [one["after"] for one in value["hears"]] == [3600.0]  # if it lasts
+        assert (await read(client, "/api/v1/route?check=mail/in"))["held"] == []
         after = "2023-11-14T23:13:20Z"
-        assert (await read(client, f"/api/v1/route?check=shop/home&at={after}"))["hears"]
+        assert (await read(client, f"/api/v1/route?check=shop/home&at={after}"))["held"] == []
+
+
+async def test_a_route_knows_maintenance_that_was_announced(clock: FakeClock, tmp_path: Path):
+    async with standing(clock, tmp_path, *PLANS) as stand, stand.client() as client:
+        equip(stand)
+        asked = {"checks": ["shop/*"], "for": "30m", "reason": "new disks", "author": "ana"}
+        made = await post(client, "/api/v1/maintenance", asked, 201)
+        value = await read(client, "/api/v1/route?check=shop/home")
+        assert value["maintenance"] == [{"name": made["id"], "mode": "mute", "by": "ana", "reason": "new disks"}]
+        assert value["maintenance_until"] == made["to"]
+        assert [one["after"] for one in value["hears"]] == [1800.0]
+        assert (await read(client, "/api/v1/route?check=mail/in"))["maintenance"] == []
 
 
 async def test_a_route_changes_nothing(clock: FakeClock, tmp_path: Path):
@@ -584,6 +606,10 @@ async def test_a_route_changes_nothing(clock: FakeClock, tmp_path: Path):
         ("check=shop/home&at=9999-12-31T23:59:59Z", 400, "at is more than ten years away"),
         ("check=shop/home&at=0001-01-01T00:00:00Z", 400, "at is more than ten years away"),
         ("check=shop/home&when=now", 400, "unknown query parameter 'when'"),
+        ("check=shop/home&with=shop/cart", 400, "'shop/cart' supposes nothing; write gateway=down"),
+        ("check=shop/home&with=shop/car=down", 400, "called 'shop/car'; did you mean shop/cart?"),
+        ("check=shop/home&with=shop/home=up", 400, "shop/home is the one that fails"),
+        ("check=shop/home&with=mail/in=up&with=mail/in=down", 400, "mail/in is supposed twice"),
     ],
 )
 async def test_a_route_that_makes_no_sense_is_refused(
