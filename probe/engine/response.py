@@ -12,7 +12,6 @@ from exporters.alerting.book import DeedError
 from exporters.alerting.explain import Explanation
 from exporters.alerting.incident import Happening, Incident
 from exporters.alerting.links import ALL, SNOOZE, Link, LinkError, actions, by, read
-from exporters.alerting.rules import Silence
 from exporters.alerting.several import Fate, Outcome, anyhow, fates, free
 from exporters.base import Notice
 from probe.clock import Clock

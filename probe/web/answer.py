@@ -27,7 +27,8 @@ HEADERS = {
 
 async def harden(_: web.Request, response: web.StreamResponse) -> None:
     """A signal: every answer carries these, whatever made it."""
-    response.headers.update(HEADERS)
+    referrer = response.headers.get("Referrer-Policy", HEADERS["Referrer-Policy"])
+    response.headers.update({**HEADERS, "Referrer-Policy": referrer})
     response.headers.setdefault("Cache-Control", "no-store")
 
 

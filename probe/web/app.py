@@ -18,6 +18,7 @@ from probe.web import (
     changes,
     exclusions,
     heartbeats,
+    incident_forms,
     incident_pages,
     incidents,
     maintenance,
@@ -33,7 +34,7 @@ from probe.web import (
 )
 from probe.web.agenda import Agenda
 from probe.web.answer import harden
-from probe.web.auth import ACT, guard
+from probe.web.auth import ACT, FORM, guard
 from probe.web.base import Board, Control
 from probe.web.errors import errors
 from probe.web.evidence import listing as evidence
@@ -69,6 +70,7 @@ def make_app(
             web.get("/checks/{name:.+}", pages.check),
             web.get("/incidents", incident_pages.index),
             web.get("/incidents/{number}", incident_pages.detail),
+            web.post("/incidents/{number}", incident_forms.submit, name=FORM),
             web.get("/static/{name}", page.static),
             web.get("/metrics", operate.metrics),
             web.get("/-/healthy", operate.healthy),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 PING = "ping"  # the route of heartbeats: the key in the address is the proof
 ACT = "act"  # of links in messages: their signature is
 _PROVEN = frozenset({PING, ACT})
+FORM = "form"  # of a page's form: a field of it is the proof, which no other page can know
 OWN_PROOF = ("/act/", "/ping/")  # what proves itself: a signature, or a key, in the address
 _BODY_WITHIN = 5.0  # s for a body that nothing reads
 # A proxy on this machine makes everybody a neighbour: with one, a token is the only proof.
@@ -32,13 +34,15 @@ _FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let a request through that reads, or that may change something."""
     if request.method not in SAFE and request.match_info.route.name not in _PROVEN:
-        token = request.app[SITE].token()
-        if token:
+        token, form = request.app[SITE].token(), request.match_info.route.name == FORM
+        if token and not form:
             _require_token(request, token)
-        elif objection := anonymous_objection(request):
+        elif not token and (objection := anonymous_objection(request)):
             _refused(request, objection)
             raise web.HTTPForbidden(text=f"{objection}; set `token` in the configuration and send it")
         await _drain(request)
+        if token and form:
+            await _require_field(request, token)
     return await handler(request)
 
 
@@ -49,8 +53,7 @@ def _refused(request: web.Request, why: str) -> None:
 def _require_token(request: web.Request, token: str) -> None:
     sent = request.headers.getall("Authorization", [])
     scheme, _, given = sent[0].partition(" ") if len(sent) == 1 else ("", "", "")
-    same = hmac.compare_digest(given.strip().encode(errors="surrogateescape"), token.encode())
-    if scheme.lower() != "bearer" or not same:
+    if scheme.lower() != "bearer" or not _same(given, token):
         _refused(request, "no valid token")
         raise web.HTTPUnauthorized(
             text="a valid token is needed: Authorization: Bearer <token>",
@@ -58,8 +61,52 @@ def _require_token(request: web.Request, token: str) -> None:
         )
 
 
+async def _require_field(request: web.Request, token: str) -> None:
+    """The token as a field of a form. Browsers keep it as they keep passwords; nothing is kept here."""
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        _refused(request, "the request came from another site's page")
+        raise web.HTTPForbidden(text="the request came from another site's page")
+    given = (await fields(request)).get("token", "")
+    if not _same(given, token):
+        _refused(request, "no valid token")
+        raise web.HTTPForbidden(text="that is not the token of this service: nothing was done; go back and try again")
+
+
+async def fields(request: web.Request) -> Mapping[str, str]:
+    """What a form says. Each field once."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise web.HTTPUnsupportedMediaType(text="a form is sent as application/x-www-form-urlencoded")
+    form = await request.post()
+    if len(set(form)) != len(form):
+        raise web.HTTPBadRequest(text="a field of the form is there twice")
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def _same(given: str, token: str) -> bool:
+    return hmac.compare_digest(given.strip().encode(errors="surrogateescape"), token.encode())
+
+
+def may_act(request: web.Request) -> bool:
+    """Whether whoever looks at a page may do something there: with a token, or on this machine."""
+    return bool(request.app[SITE].token()) or not _stranger(request)
+
+
 def anonymous_objection(request: web.Request) -> str:
     """Why a request without a token may not change anything; "" when it may."""
+    headers = request.headers
+    host = headers.get("Host", "")
+    if objection := _stranger(request):
+        return objection
+    if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        return "the request came from another site's page"
+    origin = headers.get("Origin", f"http://{host}").lower()
+    if origin not in (f"http://{host}".lower(), f"https://{host}".lower()):
+        return "the request came from another site's page"
+    return ""
+
+
+def _stranger(request: web.Request) -> str:
+    """Why whoever asks is not taken for somebody on this machine; "" where they are."""
     headers = request.headers
     host = headers.get("Host", "")
     if not is_loopback_address(request.remote or ""):
@@ -69,11 +116,6 @@ def anonymous_objection(request: web.Request) -> str:
     # DNS rebinding: a name of somebody else's that resolves to this machine for a moment.
     if not is_loopback_host(host):
         return f"the Host {host[:100]!r} is no loopback name"
-    if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-        return "the request came from another site's page"
-    origin = headers.get("Origin", f"http://{host}").lower()
-    if origin not in (f"http://{host}".lower(), f"https://{host}".lower()):
-        return "the request came from another site's page"
     return ""
 
 

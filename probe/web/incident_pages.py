@@ -1,4 +1,4 @@
-"""The pages of incidents: those that are open and lately were, and one with all that happened to it. They read."""
+"""The pages of incidents: those that are open and lately were, and one with all that happened to it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from probe.store.base import StoreError
 from probe.store.casebook import Filed
 from probe.store.deliveries import Delivery
 from probe.web import evidence, incident_story, page
+from probe.web.auth import may_act
+from probe.web.incident_forms import SNOOZES
 from probe.web.incidents import answered, number_of, unknown
 from probe.web.pages import web_link
 from probe.web.site import SITE, Site
@@ -24,6 +26,8 @@ _MOST = 200
 _CHECKS = 100
 _AROUND_MS = 60_000  # before and after its first bad run, in which its evidence lies
 _PIECES = 3
+# Without a referrer browsers do not say either where a form comes from, and then it is refused.
+_HEADERS = {"Referrer-Policy": "same-origin"}
 
 
 async def index(request: web.Request) -> web.Response:
@@ -117,8 +121,11 @@ async def detail(request: web.Request) -> web.Response:
         "runbook": web_link(one.runbook),
         "bridge": web_link(one.bridge),
         "evidence": await _evidence(site, dossier.filed, now_ms),
+        "may_act": may_act(request),
+        "token": bool(site.token()),
+        "snoozes": SNOOZES,
     }
-    return await page.render(request, "incident.html", values)
+    return await page.render(request, "incident.html", values, headers=_HEADERS)
 
 
 async def _evidence(site: Site, filed: Filed, now_ms: int) -> list[evidence.Piece]:
