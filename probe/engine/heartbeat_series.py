@@ -8,7 +8,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from probe.engine.heartbeats import Heartbeats, Job
+from probe.engine.heartbeat_deadlines import Job
+from probe.engine.heartbeats import Heartbeats
 from thresholds.heartbeat import NEVER
 
 _OF = ("check", "service")

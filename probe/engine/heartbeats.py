@@ -11,28 +11,22 @@ import contextlib
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
-from heapq import heapify, heappop, heappush
+from dataclasses import replace
 
 from checks.core.result import Result
-from checks.core.units import format_duration
-from checks.heartbeat import Heartbeat
 from probe.clock import Clock
-from probe.config.model import Config, Planned
-from probe.config.passive import rules_of
+from probe.config.model import Config
+from probe.engine.heartbeat_deadlines import Deadlines, Work
 from probe.engine.waiting import sleep_or
 from probe.store.base import StoreError
 from probe.store.beats import Beat, Beats, Said
-from thresholds.heartbeat import Ping, Rules, Run, Standing
-from thresholds.heartbeat_due import BRIDGED, absent, configured, next_ms, passed, reconfigured, resumed, set_back
+from thresholds.heartbeat import Ping, Standing
+from thresholds.heartbeat_due import resumed
 from thresholds.heartbeat_hear import hear
-from thresholds.heartbeat_turn import Step
 
 log = logging.getLogger(__name__)
 
 _BEAT = 10.0  # s between two times that we write down that we listen
-_STEP = 5_000  # ms that the wall clock gains or loses before it counts as set
-_STALL = 45_000  # ms without a look: longer than a pause and a slow write
 _PATIENCE = 15.0  # s that a write may take
 _MOST = 10_000  # pings that wait
 _BATCH = 500  # pings written together
@@ -40,57 +34,18 @@ _TIDY = 600.0  # s between two looks for what nobody asks for any more
 _RUNS, _BODIES, _STRAYS = 500, 50, 14 * 86_400_000  # runs kept of a job, bodies, and ms for what is of no run
 
 
-class Job:
-    """One job: what is expected of it and how it stands."""
-
-    __slots__ = ("dirty", "next_ms", "paused_ms", "planned", "rules", "standing")
-
-    def __init__(self, planned: Planned, rules: Rules, standing: Standing) -> None:
-        self.planned = planned
-        self.rules = rules
-        self.standing = standing
-        self.dirty = False  # the store does not know it as it stands
-        self.paused_ms = 0  # since when nothing is waited for; 0: it is
-        self.next_ms = 0  # the next deadline
-
-    @property
-    def name(self) -> str:
-        return self.rules.check
-
-
-@dataclass(slots=True)
-class _Work:
-    """A batch of pings, and what they change once it is written."""
-
-    standings: dict[str, Standing] = field(default_factory=dict)
-    runs: dict[tuple[str, int], Run] = field(default_factory=dict)
-    said: list[Said] = field(default_factory=list)
-    results: list[Result] = field(default_factory=list)
-    answers: list[asyncio.Future[None]] = field(default_factory=list)
-
-    def take(self, check: str, step: Step) -> None:
-        self.standings[check] = step.standing
-        self.runs.update(((check, run.number), run) for run in step.runs)
-        self.results += step.results
-
-
-class Heartbeats:
+class Heartbeats(Deadlines):
     """Every configured job. `emit` takes results as the engine's does."""
 
     def __init__(self, store: Beats, clock: Clock, emit: Callable[[Result], None]) -> None:
-        self.jobs: dict[str, Job] = {}
+        super().__init__(clock, emit)
         self.pings: Counter[tuple[str, str]] = Counter()  # by check and signal, since the start
         self._store = store
-        self._clock = clock
-        self._emit = emit
         self._queue: deque[tuple[str, Ping, Said, asyncio.Future[None]]] = deque()
-        self._due: list[tuple[int, str]] = []  # a heap; what a job does not wait for any more is passed over
-        self._unkept = _Work()  # what came of deadlines, not in the store yet
         self._wanted = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()  # how jobs stand, while what they said is being written
         self.refused: Counter[str] = Counter()  # pings that were not taken, by why
-        self._looked_ms, self._looked = clock.now_ms(), clock.monotonic()
         self._beaten = self._tidied = clock.monotonic() - _BEAT
         self._ended = self._failing = False
 
@@ -118,43 +73,11 @@ class Heartbeats:
             self._change(config, known)
         self._wanted.set()
 
-    def _change(self, config: Config, known: Mapping[str, Standing]) -> None:
-        now_ms = self._clock.now_ms()
-        back = {name: _anew(one, now_ms) for name, one in known.items() if name not in self.jobs}
-        self._plan(config, {**back, **{name: job.standing for name, job in self.jobs.items()}}, now_ms)
-
-    def _plan(self, config: Config, known: Mapping[str, Standing], now_ms: int) -> None:
-        before, self.jobs = self.jobs, {}
-        for name, planned in config.checks.items():
-            check = planned.spec.check
-            if not isinstance(check, Heartbeat):
-                continue
-            rules = rules_of(name, check, planned.zone)
-            standing = known.get(name)
-            standing = configured(rules, now_ms) if standing is None else reconfigured(rules, standing, now_ms)
-            self.jobs[name] = job = Job(planned, rules, standing)
-            job.dirty = True
-            job.paused_ms = before[name].paused_ms if name in before else 0
-        self._due = []
-        for job in self.jobs.values():
-            self._arm(job)
-        heapify(self._due)
-
     async def pause(self, names: Collection[str]) -> None:
         """Wait for nothing of these from now on; of the others again."""
         async with self._changing:
             self._pause_all(names)
         self._wanted.set()
-
-    def _pause_all(self, names: Collection[str]) -> None:
-        now_ms = self._clock.now_ms()
-        for name, job in self.jobs.items():
-            if name in names:
-                job.paused_ms = job.paused_ms or now_ms
-            elif job.paused_ms:
-                job.standing = resumed(job.rules, job.standing, job.paused_ms, now_ms)
-                job.paused_ms, job.dirty = 0, True
-                self._arm(job)
 
     async def hear(self, ping: Ping, said: Said) -> None:
         """Take what a job says; it is on disk when this returns. Raises StoreError."""
@@ -194,51 +117,6 @@ class Heartbeats:
         due = (self._due[0][0] - self._clock.now_ms()) / 1000 if self._due else _BEAT
         return max(0.0, min(beat, due))
 
-    def _arm(self, job: Job) -> None:
-        job.next_ms = next_ms(job.rules, job.standing)
-        heappush(self._due, (job.next_ms, job.name))
-
-    def _look_at_clocks(self) -> None:
-        """Notice time in which nobody listened, and a clock that was set."""
-        now_ms, now = self._clock.now_ms(), self._clock.monotonic()
-        before_ms, lasted = self._looked_ms, round((now - self._looked) * 1000)
-        self._looked_ms, self._looked = now_ms, now
-        gained = now_ms - before_ms - lasted
-        if gained > _STEP:
-            self._be_absent(now_ms - gained, now_ms, "the machine slept, or its clock was set forward")
-        elif gained < -_STEP:
-            log.warning("the clock was set back by %s", format_duration(-gained / 1000))
-            for job in self.jobs.values():
-                self._stand(job, set_back(job.rules, job.standing, -gained, now_ms))
-        elif lasted > _STALL:
-            self._be_absent(before_ms, now_ms, "Probe was stopped")
-
-    def _be_absent(self, from_ms: int, until_ms: int, why: str) -> None:
-        if until_ms - from_ms > BRIDGED:
-            length = format_duration((until_ms - from_ms) / 1000)
-            log.warning("%s for %s: what heartbeats were to say then is not missed", why, length)
-        for job in self.jobs.values():
-            if not job.paused_ms:
-                self._stand(job, absent(job.rules, job.standing, from_ms, until_ms))
-
-    def _stand(self, job: Job, standing: Standing) -> None:
-        job.standing, job.dirty = standing, True
-        self._arm(job)
-
-    def _pass_time(self) -> None:
-        """Let the deadlines pass that are over."""
-        now_ms = self._clock.now_ms()
-        while self._due and self._due[0][0] <= now_ms:
-            at_ms, name = heappop(self._due)
-            job = self.jobs.get(name)
-            if job is None or job.next_ms != at_ms or job.paused_ms:
-                continue
-            step = passed(job.rules, job.standing, now_ms)
-            self._unkept.take(name, step)
-            self._stand(job, step.standing)
-            for result in step.results:
-                self._emit(result)
-
     async def _write(self) -> None:
         """Write down what waits; then it counts, and is answered."""
         if self._writing is not None and not self._writing.done():
@@ -260,14 +138,14 @@ class Heartbeats:
         except StoreError as error:
             self._failed(work, error)
             return
-        self._beaten, self._failing, self._unkept = now, False, _Work()
+        self._beaten, self._failing, self._unkept = now, False, Work()
         for job in self.jobs.values():
             job.dirty = False
         self._commit(work)
 
-    def _taken(self) -> _Work:
+    def _taken(self) -> Work:
         """What the pings that wait would change."""
-        work = _Work()
+        work = Work()
         for _ in range(min(len(self._queue), _BATCH)):
             check, ping, said, answer = self._queue.popleft()
             job = self.jobs.get(check)
@@ -300,7 +178,7 @@ class Heartbeats:
             writing.cancel()
             raise
 
-    def _failed(self, work: _Work, error: StoreError) -> None:
+    def _failed(self, work: Work, error: StoreError) -> None:
         """Pings that are not on disk did not happen: whoever sent them is told to try again."""
         if not self._failing:
             log.error("heartbeats cannot be stored: %s", error)
@@ -313,7 +191,7 @@ class Heartbeats:
         while self._queue:
             _settle(self._queue.popleft()[3], error)
 
-    def _commit(self, work: _Work) -> None:
+    def _commit(self, work: Work) -> None:
         for check, standing in work.standings.items():
             job = self.jobs.get(check)
             if job is not None:
@@ -331,12 +209,6 @@ class Heartbeats:
             await self._store.prune_jobs(_RUNS, _BODIES, self._clock.now_ms() - _STRAYS)
         except StoreError as error:
             log.warning("old runs of heartbeats could not be deleted: %s", error)
-
-
-def _anew(standing: Standing, now_ms: int) -> Standing:
-    """Of a job that was not configured for a while: what it did is history, and nothing of it is waited for."""
-    plain = Standing(standing.since_ms, "", 0, number=standing.number, told_ms=min(standing.told_ms, now_ms))
-    return replace(plain, heard_ms=standing.heard_ms)
 
 
 def _settle(answer: asyncio.Future[None], error: Exception | None) -> None:
