@@ -117,7 +117,9 @@ async def test_a_silence_is_in_force_at_once_and_so_is_its_end(tmp_path: Path):
         await until(lambda: _there(seen.told(mail)), "the chat has heard of one")
         assert (await seen.read(f"incidents/{shop}"))["held"] == "silenced by ana: load test"
         assert seen.told(shop) == []
-        assert (await seen.read("route?check=shop/home"))["hears"] == []
+        route = await seen.read("route?check=shop/home")
+        assert [one["why"] for one in route["held"]] == ["silenced by ana: load test"]
+        assert [one["after"] > 3000 for one in route["hears"]] == [True]  # if it lasts beyond the silence
         (silence,) = (await seen.read("silences"))["silences"]
         assert await seen.ask(f"/api/v1/silences/{silence['id']}/end", {"author": "ana"}) == 200
         await until(lambda: _there(seen.told(shop)), "the chat has heard of the other")
