@@ -87,6 +87,8 @@ def inhibitors(
     could = [*others()] if concerned else []
     found = []
     for number, rule in concerned:
-        speaking = [levels[0].check for levels in could if any(rule.mutes(one, target) for one in levels)]
+        speaking = [
+            levels[0].check for levels in could if any(rule.speaks(one) and rule.mutes(one, target) for one in levels)
+        ]
         found.append(Inhibitor(f"inhibit {number}", rule, tuple(speaking[:_NAMED]), len(speaking)))
     return found
