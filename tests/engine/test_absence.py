@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from exporters.alerting.explain import foretell
+from checks.core.base import CheckSpec
 from exporters.alerting.incident import Severity
 from exporters.oncall.escalation import AckUpkeep, EscalationPolicy, Step
 from exporters.oncall.override import Override
@@ -15,9 +15,13 @@ from exporters.oncall.schedule import Layer, Schedule
 from exporters.route import Route
 from exporters.sayings import headline
 from exporters.terms import Terms
+from probe.config.model import Planned
+from probe.engine.foresight import foretold
+from probe.engine.played import Question
 from tests.conftest import FakeClock
 from tests.engine.incidents import Stage
-from thresholds.base import Level
+from tests.engine.test_hub import Page
+from thresholds.base import Level, Policy
 from thresholds.hours import parse_hours
 
 HOUR = 3600
@@ -203,15 +207,15 @@ async def test_it_is_not_said_while_others_wait_or_where_nobody_may_be_told(cloc
 
 
 async def test_it_is_foretold(clock: FakeClock) -> None:
-    people = roster(DESK, desk="daily 02:00-18:00")
-    one = stage(clock, people)
-    one.fail("shop/a")
-    incident, routes, alerting = one.incident(), one.config.routes, one.config.alerting
-    played = foretell(incident, routes, alerting, one.duty, resort=("oncall",))
+    one = stage(clock, roster(DESK, desk="daily 02:00-18:00"), self_route=("oncall",))
+    checked = Planned(CheckSpec("shop/a", Page(), 30.0, 5.0), Policy(()), "http", "shop", severities=PAGE)
+    config = replace(one.config, checks={"shop/a": checked})
+    played = foretold(config, one.duty, Question("shop/a", Level.DOWN, clock.now_ms()))
     heard = [(hearing.after, dict(hearing.receivers)) for hearing in played.hearings]
+    nobody = "nobody could be reached for #1 shop: escalation:prod"
     why = "on call in desk, step 1 of prod: nobody was there when it was due"
-    assert heard == [(0, {"oncall": "nobody could be reached"}), (13_500, {"ana/mail": why})]
-    assert played.notes[-1] == "nobody is reached by escalation:prod: told in their place is oncall"
+    assert heard == [(0, {"oncall": nobody}), (13_500, {"ana/mail": why})]
+    assert f"{nobody}; in their place oncall" in played.notes
 
 
 # Nothing ran.
