@@ -10,6 +10,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from checks.core import veil
 from checks.core.byhand import Proofs, curl
 from checks.core.curl_wish import Login, Proxy, SigV4, Version, Wish, lacking, sendable
 from checks.core.decode import ACCEPTED
@@ -148,7 +149,7 @@ class Http(BaseModel):
 
     @property
     def target(self) -> str:
-        return str(parse_url(self.url))
+        return veil.url(str(parse_url(self.url)))
 
     @property
     def host(self) -> str:

@@ -10,6 +10,9 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import idna
 
+from checks.core import veil
+from checks.core.redact import MASK
+
 _PORTS = {"http": 80, "https": 443}
 # A name in lower case that no IP address looks like: its last label starts with a letter.
 _NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z](?:[a-z0-9-]*[a-z0-9])?")
@@ -58,10 +61,10 @@ def parse_url(text: str) -> Url:
 
 def _any_url(text: str) -> Url:
     if text != text.strip() or re.search(r"[\x00-\x20\x7f]", text):
-        raise ValueError(f"{text!r} holds blanks or control characters; write a space as %20")
+        raise ValueError(f"{shown(text)!r} holds blanks or control characters; write a space as %20")
     scheme, separator, _ = text.partition("://")
     if not separator or scheme.lower() not in _PORTS:
-        raise ValueError(f"{text!r} must begin with http:// or https://")
+        raise ValueError(f"{shown(text)!r} must begin with http:// or https://")
     parts = urlsplit(text)
     if parts.username is not None or parts.password is not None:
         raise ValueError("credentials do not belong into the url; use `basic: {username: ..., password: ...}`")
@@ -70,9 +73,17 @@ def _any_url(text: str) -> Url:
     except ValueError:
         port = 0
     if port == 0:
-        raise ValueError(f"{text!r} has no valid port; ports are 1 to 65535")
+        raise ValueError(f"{shown(text)!r} has no valid port; ports are 1 to 65535")
     path = quote(parts.path or "/", safe=_KEPT) + (f"?{quote(parts.query, safe=_KEPT)}" if parts.query else "")
     return Url(parts.scheme, parse_host(parts.hostname or ""), port or _PORTS[parts.scheme], path)
+
+
+def shown(text: str) -> str:
+    """A URL that somebody wrote, also one without its scheme, without what lets somebody in."""
+    authority = re.split(r"[/?#]", text, maxsplit=1)[0]
+    if "://" not in text and "@" in authority:
+        text = f"{MASK}@{authority.rpartition('@')[2]}{text[len(authority) :]}"
+    return veil.url(text)
 
 
 @lru_cache(maxsize=4096)

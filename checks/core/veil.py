@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from urllib.parse import unquote
 
 from checks.core.redact import MASK, Redactor, credentials, lets_in
 
@@ -19,6 +20,10 @@ _KEYWORDS = "|".join(_SPELLED)
 _PROOFS = frozenset({"assertion", "code", "hmac", "jwt", "otp", "pin", "samlrequest", "samlresponse", "sid", "sig"})
 _USERINFO = re.compile(r"(?<=://)[^\s/?#@]{1,400}@")
 _PARAMETER = re.compile(r"([?&#;])([^=&#;?\s]{1,100})=([^&#;\s\"'<>]+)")
+# Paths of which a part lets somebody in, as chats make them: Slack, Discord, Telegram, Teams, Mattermost.
+_HOOK = re.compile(
+    r"(/services/T\w{2,20}/B\w{2,20}/|/webhooks/\d{5,30}/|/bot\d{5,20}:|/webhookb2/|/hooks/(?=[\w-]{20}))([\w/@-]{6,300})"
+)
 _FIELD = re.compile(
     rf'("[\w.-]{{0,40}}?(?:{_KEYWORDS})[\w.-]{{0,40}}"\s{{0,5}}:\s{{0,5}}")((?:[^"\\]|\\.)++)', re.IGNORECASE
 )
@@ -26,6 +31,7 @@ _PAIR = re.compile(rf"((?:{_KEYWORDS})[\w.-]{{0,40}}=)([^\s\"'&<>;,]+)", re.IGNO
 _LOGIN = re.compile(r"^((?:AUTH|LOGIN|PASS|PASSWORD)[ \t]{1,9})(\S[^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,}+\.[\w-]{8,}+(?:\.[\w-]*+)?")
 _PRIVATE = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}-----|\Z)", re.DOTALL)
+_TOKEN = re.compile(r"(?=\D{0,400}\d).{8,}|.{16,}")  # no word that other texts have, too
 _LINKED = frozenset({"location", "content-location", "link", "refresh", "referer"})
 
 
@@ -50,9 +56,11 @@ class Veil:
 
 
 def url(text: str) -> str:
-    """A URL, or a text with some: user names, passwords and telling parameters are masked."""
-    if "://" in text and "@" in text:
-        text = _USERINFO.sub(f"{MASK}@", text)
+    """A URL, or a text with some: user names, passwords, telling parameters and paths of webhooks are masked."""
+    if "://" in text:
+        text = _HOOK.sub(rf"\1{MASK}", text)
+        if "@" in text:
+            text = _USERINFO.sub(f"{MASK}@", text)
     return _PARAMETER.sub(_parameter, text) if "=" in text else text
 
 
@@ -91,6 +99,18 @@ def proofs(headers: Mapping[str, str], urls: Iterable[str], cookies: str) -> Ite
         yield from (match[3] for match in _PARAMETER.finditer(address) if _telling(match[2]) and len(match[3]) >= 8)
     for line in cookies.split("\n"):
         yield from credentials({"cookie": line.partition(";")[0]})
+
+
+def planted(address: str) -> Iterator[str]:
+    """What a configured URL lets somebody in with, where it looks like nothing that another text would have.
+
+    A word, as in `?partition_key=customers`, is masked in its place alone.
+    """
+    for match in (*_HOOK.finditer(address), *_PARAMETER.finditer(address)):
+        value = match[match.lastindex or 0]
+        if (match.re is _HOOK or _telling(match[2])) and _TOKEN.fullmatch(value):
+            yield value
+            yield unquote(value)
 
 
 def _line(line: str) -> str:

@@ -15,6 +15,8 @@ from checks.core.base import Check, CheckSpec
 from checks.core.net import Net
 from checks.core.redact import Redactor
 from checks.core.result import Result
+from checks.core.url import shown as presentable
+from checks.core.veil import planted
 from checks.http import Http
 from checks.tcp import Tcp
 from probe.cli.evidence import render as render_evidence
@@ -38,11 +40,12 @@ def plan(target: str, config: Config | None) -> Planned:
             raise ValueError(f"{target} is a heartbeat, which reports by itself: see `probe heartbeat list`")
         return config.checks[target]
     if check := _of_address(target):
-        type_ = "http" if isinstance(check, Http) else "tcp"
-        return Planned(CheckSpec(target, check, every=60.0, timeout=_TIMEOUT), Policy(), type_)
+        type_, name = ("http", presentable(target)) if isinstance(check, Http) else ("tcp", target)
+        return Planned(CheckSpec(name, check, every=60.0, timeout=_TIMEOUT), Policy(), type_)
     if config:
-        raise ValueError(f"{target!r} is neither a check in {config.path} nor an address{_near(target, config)}")
-    raise ValueError(f"{target!r} is no address; name the configuration of a check with -c CONFIG")
+        near = _near(target, config)
+        raise ValueError(f"{presentable(target)!r} is neither a check in {config.path} nor an address{near}")
+    raise ValueError(f"{presentable(target)!r} is no address; name the configuration of a check with -c CONFIG")
 
 
 def _of_address(target: str) -> Check | None:
@@ -54,7 +57,7 @@ def _of_address(target: str) -> Check | None:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{target}: {place}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise ValueError(f"{presentable(target)}: {place}: {first['msg'].removeprefix('Value error, ')}") from None
     return None
 
 
@@ -76,7 +79,8 @@ async def _run(planned: Planned, config: Config | None) -> Result:
     lag = LagMeter(clock)
     meter = asyncio.create_task(lag.run())
     try:
-        runner = Runner(net, clock, lag, Redactor(config.secrets if config else ()))
+        own = planted(getattr(planned.spec.check, "url", ""))
+        runner = Runner(net, clock, lag, Redactor({*(config.secrets if config else ()), *own}))
         return await runner.run_once(planned.spec)
     finally:
         meter.cancel()

@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretStr
 
 from checks.core.policy import DEFAULT_DENY
 from checks.core.redact import Redactor, credentials
+from checks.core.veil import planted
 from probe.clock import SystemClock
 from probe.config.advice import advise
 from probe.config.alerts import Alerts, read_alerts
@@ -156,6 +157,8 @@ class _Reading:
         for planned in checks.values():
             if isinstance(planned.spec.check, BaseModel):
                 hidden.update(_hidden_in(planned.spec.check))
+            if isinstance(address := getattr(planned.spec.check, "url", None), str):
+                hidden.update(planted(address))
         if settings.token:
             hidden.add(settings.token)
         warnings = told(list(self._report.warnings), Redactor(hidden), str(self._path))

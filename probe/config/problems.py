@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from checks.core import veil
 from checks.core.redact import Redactor
 
 SHOWN = 100  # a generated file with one mistake in every check is no reason for a screen without end
@@ -62,8 +63,12 @@ class Report:
 def told(problems: Sequence[Problem], redact: Redactor, main: str) -> tuple[Problem, ...]:
     """The problems in order of place without secrets, the first hundred and a count of the rest."""
     ordered = sorted(problems, key=lambda problem: (problem.file != main, problem.file, problem.line, problem.column))
+
+    def clean(text: str) -> str:
+        return veil.url(redact(text))
+
     shown = [
-        replace(problem, key=redact(problem.key), message=redact(problem.message), hint=redact(problem.hint))
+        replace(problem, key=clean(problem.key), message=clean(problem.message), hint=clean(problem.hint))
         for problem in ordered[:SHOWN]
     ]
     if rest := len(ordered) - len(shown):

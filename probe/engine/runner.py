@@ -14,6 +14,7 @@ from checks.core.gather import gather
 from checks.core.net import Net
 from checks.core.result import Fact, Failure, FailureKind, Result, Trace
 from checks.core.units import format_duration
+from checks.core.veil import url
 from probe.clock import Clock
 from probe.engine.deadline import Deadlines
 from probe.engine.exhibits import Making
@@ -36,7 +37,7 @@ class Runner:
         self.net = net  # may be replaced between runs
         self._clock = clock
         self._lag = lag
-        self._redact = redact
+        self._redact: Callable[[str], str] = lambda text: url(redact(text))
         self._making = Making()
         self._deadlines = Deadlines(clock, self._look)
 

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from aiohttp import web
 from markupsafe import Markup
 
+from checks.core.redact import MASK
 from checks.core.units import format_duration
 from probe.web import day, evidence, facts, history, limits, page, spark
 from probe.web.agenda import Marks, Occasion
@@ -203,4 +204,5 @@ def web_link(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return ""
-    return url if parts.scheme in ("http", "https") and parts.netloc else ""
+    # What is masked leads nowhere.
+    return url if parts.scheme in ("http", "https") and parts.netloc and MASK not in url else ""

@@ -3,7 +3,7 @@
 import pytest
 
 from checks.core.redact import MASK, Redactor
-from checks.core.veil import Veil, fields, header, login, proofs, url
+from checks.core.veil import Veil, fields, header, login, planted, proofs, url
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,12 @@ def test_headers(name: str, value: str, shown: str) -> None:
         ("/cb?state=x&sid=1;code=2", f"/cb?state=x&sid={MASK};code={MASK}"),
         ("GET /?token=1 HTTP/1.1", f"GET /?token={MASK} HTTP/1.1"),
         ("mailto:ann@x.example", "mailto:ann@x.example"),
+        ("https://x.example/services/T01ABC/B02DEF/xyzXYZ123", f"https://x.example/services/T01ABC/B02DEF/{MASK}"),
+        ("https://x.example/api/webhooks/123456/a_b-c123?wait=1", f"https://x.example/api/webhooks/123456/{MASK}?wait=1"),
+        ("https://x.example/bot12345:AbC-_123/getMe", f"https://x.example/bot12345:{MASK}"),
+        ("https://x.example/hooks/abcdefghijklmnopqrst1", f"https://x.example/hooks/{MASK}"),
+        ("https://x.example/hooks/list?sort=name&q=token", "https://x.example/hooks/list?sort=name&q=token"),
+        ("https://x.example/services/shop/health", "https://x.example/services/shop/health"),
     ],
 )  # fmt: skip
 def test_urls(text: str, shown: str) -> None:
@@ -86,6 +92,20 @@ def test_proofs_of_a_run_are_masked_where_they_come_back() -> None:
     veil = Veil(Redactor(["of-the-configuration"]), own)
     text = "abcdefgh-1 ijklmnop-2 qrstuvwx sid=yzabcdef-3 /longer-path of-the-configuration"
     assert veil(text) == f"{MASK} {MASK} qrstuvwx {MASK} /longer-path {MASK}"
+
+
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        ("https://x/?token=abc12345", {"abc12345"}),
+        ("https://x/?token=a%2Fbc12345", {"a%2Fbc12345", "a/bc12345"}),
+        ("https://x/?partition_key=customers&page=abc12345", set()),
+        ("https://x/?token=abc1", set()),
+        ("https://x/services/T01A/B02D/xyzXYZ123", {"xyzXYZ123"}),
+    ],
+)
+def test_of_a_configured_url_only_what_looks_like_a_secret_is_masked_everywhere(address: str, found: set[str]) -> None:
+    assert set(planted(address)) == found
 
 
 def test_a_head_is_masked_line_by_line() -> None:

@@ -39,6 +39,7 @@ class Site:
         self.status = 200
         self.headers: list[dict[str, str]] = []
         self.told: list[tuple[str, str, str]] = []
+        self.bodies: list[Any] = []
         self.port = 0
 
     async def page(self, request: web.Request) -> web.Response:
@@ -51,6 +52,7 @@ class Site:
 
     async def hook(self, request: web.Request) -> web.Response:
         body = json.loads(await request.read())
+        self.bodies.append(body)
         self.told.append((body["type"], body["data"]["check"], body["data"].get("reason", "")))
         return web.Response()
 
