@@ -40,6 +40,7 @@ from probe.web.errors import errors
 from probe.web.evidence import listing as evidence
 from probe.web.jobs import Jobs
 from probe.web.site import SITE, Site
+from probe.web.strangers import server_log
 from probe.web.vitals import vitals
 
 _LARGEST_BODY = 64 << 10  # bytes; no endpoint needs one
@@ -143,6 +144,7 @@ async def serve(app: web.Application, host: str, port: int) -> Serving:
     runner = web.AppRunner(
         app,
         access_log=None,
+        logger=server_log(),
         handle_signals=False,
         shutdown_timeout=_SHUTDOWN,
         keepalive_timeout=_IDLE,

@@ -27,6 +27,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as error:
         kept = {name: error.headers[name] for name in _KEPT if name in error.headers}
         return await answer(request, error.status, _line(error), kept)
+    except (ConnectionError, web.RequestPayloadError):  # the asker went, or sent a body that is none
+        return await answer(request, 400, "the request broke off, or its body is not what its head says")
     except Exception:
         # A bug in one page must neither end the connection without a word nor show what is inside.
         log.exception("%s %s failed", request.method, _shown(request))
