@@ -258,6 +258,71 @@ def test_a_job_runs_also_where_nobody_can_be_told(server: Heard, options, enviro
     assert server.pings == []
 
 
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--patience", "soon"), b"--patience: 'soon' is no duration"),
+        (("--patience",), b"--patience wants a value"),
+        (("--timeout", "-5"), b"--timeout: '-5' is no duration"),
+        (("--timeout", "0"), b"--timeout wants more than nothing"),
+        (("--every=often",), b"--every: 'often' is no duration"),
+        (("--kill-after", "1 h"), b"--kill-after: '1 h' is no duration"),
+        (("--patiance", "5s"), b"there is no option --patiance"),
+        (("--patiance=5s",), b"there is no option --patiance"),
+        (("-x",), b"there is no option -x"),
+        (("--quiet=yes", "--no-such"), b"--quiet takes no value"),
+        (("--timeout", "9" * 400 + "w"), b""),
+        (("--patience", "1"), b""),
+        (("--timeout=30", "--kill-after", "1.5"), b""),
+    ],
+)
+def test_a_mistake_in_an_option_is_told_and_the_job_runs_and_is_told_of(server: Heard, options, complaint: bytes):
+    done = run(server, *shell("echo out; exit 5"), options=options)
+    assert (done.returncode, done.stdout) == (5, b"out\n")
+    assert complaint in done.stderr
+    assert bool(complaint) is bool(done.stderr)
+    assert server.said == ["/ping/backup-db/start", "/ping/backup-db/5"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--", "sh", "-c", "exit 5"),  # the name was an empty variable
+        ("--url", "http://127.0.0.1:1", "--", "sh", "-c", "exit 5"),
+        ("backup/db", "--key-file", "/", "--", "sh", "-c", "exit 5"),
+        ("backup/db", "-c", "/", "--", "sh", "-c", "exit 5"),
+        ("backup/db", "-c", "{folder}/bytes", "--", "sh", "-c", "exit 5"),
+        ("backup/db", "-c", "{folder}/bytes", "sh", "-c", "exit 5"),  # its -c, not ours
+        (b"back\xffup", "--patience", "0.1", "--url", "http://127.0.0.1:1", "--", "sh", "-c", "exit 5"),
+        ("backup/db", "--rid", "a b", "--patience", "0.1", "--url", "http://127.0.0.1:1", "--", "sh", "-c", "exit 5"),
+    ],
+)
+def test_a_job_runs_whatever_else_is_wrong(tmp_path: Path, words):
+    (tmp_path / "bytes").write_bytes(bytes(range(256)))
+    command = [word if isinstance(word, bytes) else word.format(folder=tmp_path) for word in words]
+    environment = {**os.environ, "PROBE_PING_KEY": KEY}
+    done = subprocess.run([PROBE, "exec", *command], env=environment, capture_output=True, timeout=60)
+    assert done.returncode == 5, done.stderr
+    assert b"probe exec: " in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_only_a_missing_command_is_a_usage_error():
+    for words in ([], ["backup/db"], ["backup/db", "--"], ["backup/db", "--patience", "1"], ["--no-such", "backup/db"]):
+        done = subprocess.run([PROBE, "exec", *words], capture_output=True, timeout=60)
+        assert (done.returncode, b"Usage: probe exec" in done.stderr) == (2, True), words
+    done = subprocess.run([PROBE, "exec", "--help"], capture_output=True, timeout=60)
+    assert (done.returncode, b"COMMAND" in done.stdout) == (0, True)
+
+
+def test_two_dashes_of_the_command_are_the_command_s(server: Heard):
+    done = run(server, "echo", "a", "--", "--quiet", "b")
+    assert done.stdout == b"a -- --quiet b\n"
+    plain = [PROBE, "exec", "backup/db", "--url", server.url, "echo", "a", "--", "--quiet"]
+    again = subprocess.run(plain, env={**os.environ, "PROBE_PING_KEY": KEY}, capture_output=True, timeout=60)
+    assert again.stdout == b"a -- --quiet\n"
+
+
 def wait(condition: Callable[[], bool], server: Heard) -> None:
     with server.heard:
         assert server.heard.wait_for(condition, 30)
