@@ -39,8 +39,8 @@ from probe.web.base import Board, Control
 from probe.web.errors import errors
 from probe.web.evidence import listing as evidence
 from probe.web.jobs import Jobs
+from probe.web.scanners import server_log
 from probe.web.site import SITE, Site
-from probe.web.strangers import server_log
 from probe.web.vitals import vitals
 
 _LARGEST_BODY = 64 << 10  # bytes; no endpoint needs one

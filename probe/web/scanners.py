@@ -14,7 +14,7 @@ _EVERY = 60.0  # s between two lines
 _LONGEST = 120  # characters of what was wrong
 
 
-class Strangers(logging.Filter):
+class Scanners(logging.Filter):
     """One line a minute about requests that are none, with how many there were; broken connections are no news."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -50,5 +50,5 @@ def _reason(error: HttpProcessingError) -> str:
 def server_log() -> logging.Logger:
     """The log of a server that begins to take requests apart."""
     log = logging.getLogger("probe.web.server")
-    log.filters[:] = [Strangers()]
+    log.filters[:] = [Scanners()]
     return log

@@ -9,7 +9,7 @@ import pytest
 from aiohttp.http_exceptions import BadStatusLine, LineTooLong
 
 from probe.web.app import Serving, serve
-from probe.web.strangers import Strangers
+from probe.web.scanners import Scanners
 from tests.conftest import FakeClock
 from tests.web.stand import standing
 
@@ -94,11 +94,11 @@ def record(error: Exception | None) -> logging.LogRecord:
 
 def test_a_thousand_of_them_are_a_line_a_minute_that_counts_them() -> None:
     now = 0.0
-    strangers = Strangers(lambda: now)
+    scanners = Scanners(lambda: now)
     lines = []
     for number in range(1000):
         one = record(BadStatusLine("pl4nted\nkey") if number % 2 else LineTooLong(b"pl4nted", 8190))
-        if strangers.filter(one):
+        if scanners.filter(one):
             assert one.exc_info is None
             lines.append(one.getMessage())
         now += 0.1
@@ -109,6 +109,6 @@ def test_a_thousand_of_them_are_a_line_a_minute_that_counts_them() -> None:
 
 def test_a_bug_of_ours_keeps_its_traceback() -> None:
     one = record(RuntimeError("a bug"))
-    assert Strangers().filter(one)
+    assert Scanners().filter(one)
     assert one.exc_info is not None
     assert one.levelno == logging.ERROR
