@@ -38,15 +38,16 @@ def _told(notice: Notice, receiver: str) -> Mapping[str, object]:
 
 
 def _state(notice: Notice) -> Mapping[str, object]:
+    bulletin = notice.kind is NoticeKind.BULLETIN  # about no incident: nothing is bad, and nothing lasts
     return {
         "incident": notice.incident,
         "number": notice.number,
         "check": notice.check,
         "target": notice.target,
-        "level": notice.level.name,
+        "level": "" if bulletin else notice.level.name,
         "was": notice.was.name if notice.was.bad else "",
         "severity": notice.severity,
-        "firing": notice.firing,
+        "firing": notice.firing and not bulletin,
         "reason": notice.reason,
         "count": notice.count,
         "members": list(notice.members),

@@ -20,7 +20,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from checks.core.redact import Redactor
 from checks.core.units import Duration, format_duration
-from exporters.base import Notice, NotifyError, Post, Trouble
+from exporters.base import Notice, NoticeKind, NotifyError, Post, Trouble
 from exporters.message import fitted, headline, one_line, summary, tidy, utc
 from exporters.notifiers.webhook import payload
 from exporters.receiver import Receiver
@@ -164,6 +164,7 @@ class Command(Receiver):
 
 def variables(notice: Notice) -> Mapping[str, str]:
     """The notice for programs that parse no JSON. What is not known is an empty text."""
+    bulletin = notice.kind is NoticeKind.BULLETIN
     told = {
         "ID": notice.id,
         "KIND": notice.kind.value,
@@ -172,9 +173,9 @@ def variables(notice: Notice) -> Mapping[str, str]:
         "TITLE": headline(notice),
         "SUMMARY": summary(notice),
         "CHECK": notice.check,
-        "LEVEL": notice.level.name.lower(),
+        "LEVEL": "" if bulletin else notice.level.name.lower(),
         "SEVERITY": notice.severity,
-        "FIRING": "1" if notice.firing else "0",
+        "FIRING": "1" if notice.firing and not bulletin else "0",
         "REASON": notice.reason,
         "TARGET": notice.target,
         "SERVICE": notice.service,

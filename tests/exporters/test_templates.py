@@ -12,8 +12,10 @@ import pytest
 from exporters.base import Notice, NoticeKind
 from exporters.markup import html
 from exporters.message import body, evidence, facts, footnote, headline, lede, links, summary, tidy
+from exporters.notifiers.command import variables
 from exporters.templates import LARGEST, BadTemplateError, Template, compiled
-from exporters.vocabulary import vocabulary
+from exporters.vocabulary import examples, vocabulary
+from thresholds.base import Level
 
 
 def said(source: str, notice: Notice) -> str:
@@ -111,6 +113,22 @@ def test_the_worst_that_a_template_can_do_is_over_at_once(opened: Notice) -> Non
     told = render(vocabulary(notice, "chat"))
     assert time.process_time() - began < 5  # a bound, no measurement: without limits this would not end
     assert len(told) <= 8000
+
+
+@pytest.mark.parametrize(("doc", "first"), [("templates", "title: "), ("alerts", "text: {title: ")])
+def test_titles_of_the_documentation_say_what_has_become_of_it(doc: str, first: str) -> None:
+    text = (Path(__file__).parents[2] / f"docs/{doc}.md").read_text()
+    source = text.split(f'{first}"', 1)[1].split('"', 1)[0]
+    for notice in examples():
+        assert headline(tidy(notice)) in said(source, notice)
+
+
+def test_a_bulletin_has_no_level_and_does_not_last(opened: Notice) -> None:
+    bulletin = replace(opened, kind=NoticeKind.BULLETIN, level=Level.DEGRADED, title="ana is on call")
+    assert said("{{ level }}|{{ firing }}", bulletin) == "|False"
+    assert said("{{ level }}|{{ firing }}", opened) == "DOWN|True"
+    told = variables(bulletin)
+    assert (told["PROBE_LEVEL"], told["PROBE_FIRING"], told["PROBE_TITLE"]) == ("", "0", "ana is on call")
 
 
 def test_every_value_that_there_is_is_documented_and_none_else(opened: Notice) -> None:
