@@ -13,6 +13,7 @@ from functools import lru_cache
 from checks.core.result import Fact, FailureKind, Result
 from exporters.exposition import Family, family, head
 from thresholds.base import Level
+from thresholds.measured import timed
 
 Reader = Callable[[Result], float | None]  # a run's value for one line; None: the line is not there
 
@@ -113,7 +114,7 @@ def _regex(result: Result) -> int:
 # How a run becomes the values of its lines: for each family, a function for each of its heads.
 EVERY: tuple[tuple[Family, tuple[Reader, ...]], ...] = (
     (SUCCESS, (lambda result: int(result.failure is None),)),
-    (DURATION, (lambda result: result.duration,)),
+    (DURATION, (lambda result: result.duration if timed(result) else None,)),
     (DNS, (_phase("dns"),)),
     (IP_PROTOCOL, (_fact("net.family", 0),)),
     (HTTP_MODIFIED, (_fact("http.last_modified", None),)),

@@ -19,7 +19,7 @@ from exporters import families
 from exporters.exposition import head, tail
 from exporters.families import BUCKETS
 from thresholds.base import Level, State, Verdict
-from thresholds.measured import truthful
+from thresholds.measured import timed, truthful
 
 _STALE_AFTER = 3  # intervals without a run: what the last one saw says nothing of now
 
@@ -119,7 +119,7 @@ class Series:
         self.last = result
         if result.failure is not None:
             counts[FAILURES[result.failure.kind]] += 1
-        elif truthful(result):
+        elif truthful(result) and timed(result):
             duration = result.duration
             counts[_BUCKETS + bisect_left(BUCKETS, duration)] += 1
             self.sum += duration

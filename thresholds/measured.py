@@ -40,9 +40,14 @@ def truthful(run: Run) -> bool:
     return not isinstance(lag, (int, float)) or lag <= _WORTH_MENTIONING * run.duration
 
 
+def timed(run: Run) -> bool:
+    """Whether anybody knows how long a run took: of a job that never said that it began, nobody does."""
+    return run.duration > 0 or bool(run.phases)
+
+
 def value_of(metric: str, run: Run) -> float | None:
     """The number that a threshold is about; None where the run has none."""
     if metric == "total":
-        return run.duration
+        return run.duration if timed(run) else None
     value = run.phases.get(metric, run.facts.get(metric))
     return None if isinstance(value, (bool, str)) else value

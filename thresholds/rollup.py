@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from checks.core.result import FailureKind, Result
 from thresholds.base import Level
-from thresholds.measured import truthful
+from thresholds.measured import timed, truthful
 from thresholds.sketch import Sketch
 
 FIVE_MINUTES, HOUR, DAY = 300, 3_600, 86_400  # s
@@ -71,7 +71,8 @@ class Tally:
             return
         self.count(level, result.failure.kind if result.failure else None)
         if result.failure is None and truthful(result):
-            self.measure(TOTAL, (result.duration,))
+            if timed(result):
+                self.measure(TOTAL, (result.duration,))
             for phase, seconds in result.phases.items():
                 self.measure(phase, (seconds,))
 

@@ -19,6 +19,7 @@ from probe.cli.screen import Screen
 from probe.clock import Clock, SystemClock
 from probe.web import spark
 from probe.web.base import Board, CheckView
+from probe.web.facts import lasted
 from probe.web.order import counts, worst
 from probe.web.when import age
 
@@ -142,7 +143,7 @@ def _row(view: CheckView, columns: Columns, now_ms: int) -> Text:
         line.append(fitted(view.planned.spec.check.target, columns.target) + gap, style="dim")
     since = age((now_ms - state.since_ms) / 1000) if state.since_ms else "—"
     line.append(since.ljust(_SINCE) + gap)
-    latency = format_duration(last.result.duration) if last is not None else "—"
+    latency = lasted(last.result) if last is not None else "—"
     line.append(latency.rjust(_LATENCY) + gap)
     line.append_text(_spark(view, columns.runs))
     if columns.reason:

@@ -56,6 +56,8 @@ def _measure(tally: Tally, runs: list[list[Any]], shape: Outline) -> None:
         raise ValueError(f"{len(runs[0]) - 1} values measured, {shape.width - 1} names")
     if shape.lag:
         runs = [run for run in runs if _truthful(run[0], run[shape.lag])]
+    if shape.metrics == (TOTAL,):  # as of thresholds.measured.timed
+        runs = [run for run in runs if run[0]]
     for metric, column in zip(shape.metrics, zip(*runs, strict=True), strict=False):  # facts follow
         tally.measure(metric, [us / MICRO for us in column])
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from checks.core.result import Fact
+from checks.core.result import Fact, Result
 from checks.core.units import format_duration
 from exporters.message import one_line
+from thresholds.measured import timed
 
 _GROUPS = {"http": "HTTP", "net": "Connection", "tls": "Certificate", "": "Connection"}
 _ORDER = ("HTTP", "Connection", "Certificate")
@@ -46,6 +47,11 @@ def words(short: str, value: Fact) -> str:
     if short in _SIZES:
         return size(value)
     return format_duration(value) if short == "lag" else f"{value:.10g}"
+
+
+def lasted(result: Result) -> str:
+    """How long a run took, for people."""
+    return format_duration(result.duration) if timed(result) else "—"
 
 
 def remaining(days: float) -> str:

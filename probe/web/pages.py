@@ -17,6 +17,7 @@ from probe.web.agenda import Marks, Occasion
 from probe.web.api import named, select
 from probe.web.bars import Bar, bars
 from probe.web.base import CheckView
+from probe.web.facts import lasted
 from probe.web.history import FOREVER, Window
 from probe.web.incident_shape import numbers
 from probe.web.order import WORST_FIRST, counts, unseen, urgency
@@ -95,7 +96,7 @@ def _rows(views: Iterable[CheckView], marks: Marks, now_ms: int) -> Iterator[Row
             target=planned.spec.check.target,
             service=planned.service,
             since=when(state.since_ms, now_ms),
-            latency=format_duration(last.result.duration) if last is not None else "",
+            latency=lasted(last.result) if last is not None else "",
             spark=spark.svg(view.history),
             reason=state.reason,
             rest=rest(marks.of(planned), now_ms),
@@ -148,7 +149,7 @@ async def check(request: web.Request) -> web.Response:
         "evidence": await evidence.latest(site, planned.name, now_ms),
         "problem": past.problem,
         "results": [
-            (when(kept.result.at_ms, now_ms), kept, format_duration(kept.result.duration))
+            (when(kept.result.at_ms, now_ms), kept, lasted(kept.result))
             for kept in reversed(past.results)
         ],
         "transitions": [
@@ -179,7 +180,7 @@ def _last(verdict: Verdict | None, now_ms: int) -> dict[str, Any] | None:
     return {
         "at": when(result.at_ms, now_ms),
         "verdict": verdict,
-        "duration": format_duration(result.duration),
+        "duration": lasted(result),
         "bars": [_drawn(bar, scale) for bar in bars(result)],
         "facts": facts.grouped(result.facts),
     }

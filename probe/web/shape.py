@@ -12,6 +12,7 @@ from probe.web.agenda import Occasion
 from probe.web.base import CheckView
 from thresholds.base import Level, State, Transition, Verdict
 from thresholds.limits import BaselineLimit, WindowLimit
+from thresholds.measured import timed
 from thresholds.profile import REACH
 
 Json = dict[str, Any]
@@ -101,7 +102,7 @@ def summary(verdict: Verdict) -> Json:
     result = verdict.result
     return {
         "at": instant(result.at_ms),
-        "duration": _seconds(result.duration),
+        "duration": _seconds(result.duration) if timed(result) else None,
         "level": word(verdict.level),
         "reason": verdict.reason,
         "phases": {phase: _seconds(lasts) for phase, lasts in result.phases.items()},

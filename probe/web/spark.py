@@ -55,10 +55,9 @@ def described(runs: Sequence[Run]) -> str:
     """The picture in words: `last 40 runs: 38 up, 2 down; 12 ms to 340 ms`."""
     levels = [level for level, _ in runs]
     parts = [f"{levels.count(level)} {level.name.lower()}" for level in sorted(Level, reverse=True) if level in levels]
-    lengths = [lasted for _, lasted in runs]
-    return (
-        f"last {len(runs)} runs: {', '.join(parts)}; {format_duration(min(lengths))} to {format_duration(max(lengths))}"
-    )
+    lengths = [lasted for _, lasted in runs if lasted > 0]  # of the others nobody knows how long they took
+    took = f"; {format_duration(min(lengths))} to {format_duration(max(lengths))}" if lengths else ""
+    return f"last {len(runs)} runs: {', '.join(parts)}{took}"
 
 
 def blocks(history: Sequence[Run], width: int) -> list[tuple[str, Level]]:

@@ -18,6 +18,7 @@ from probe.web.query import only, parse_number
 from probe.web.shape import Json
 from probe.web.site import SITE, Site, Turn
 from thresholds.base import Level, State
+from thresholds.measured import timed
 
 MOST = 200  # checks in each list
 USUAL = 20
@@ -91,7 +92,7 @@ def _check(view: CheckView) -> Json:
         "level": shape.word(state.level),
         "since": shape.instant(state.since_ms),
         "reason": state.reason,
-        "duration": None if view.last is None else round(_duration(view), 6),
+        "duration": None if view.last is None or not timed(view.last.result) else round(_duration(view), 6),
     }
 
 

@@ -50,7 +50,7 @@ async def made(store: Store, step: int, at_ms: int = START_MS) -> dict[int, Buck
 def chance_run(dice: random.Random, check: str) -> Entry:
     """Any run: good, slow, failed, provisional, lagged, with phases and facts that differ."""
     kind = dice.choice([None, None, None, *FailureKind])
-    seconds = round(dice.lognormvariate(-3, 1), 6)
+    seconds = round(dice.lognormvariate(-3, 1), 6) if dice.random() < 0.9 else 0.0
     names = dice.choice([(), ("dns", "ttfb"), ("connect", "tls", "ttfb")])
     facts: dict[str, float | str | bool] = dice.choice([{}, {"http.status": 200, "x": "y"}, {"tls.resumed": True}])
     if dice.random() < 0.3:

@@ -31,6 +31,7 @@ def counts(tally: Tally) -> tuple[int, int, int, int]:
         (GOOD, Level.DEGRADED, (0, 1, 0, 0), {}, {"total", "dns", "ttfb"}),  # slow is no failure
         (GOOD, Level.DOWN, (0, 0, 1, 0), {}, {"total", "dns", "ttfb"}),  # nor is too slow
         (GOOD, Level.UNKNOWN, (0, 0, 0, 1), {}, {"total", "dns", "ttfb"}),
+        (Result("a", AT_MS, 0.0), Level.UP, (1, 0, 0, 0), {}, set()),  # nobody knows how long it took
         (failed(FailureKind.TIMEOUT), Level.DOWN, (0, 0, 1, 0), {"timeout": 1}, set()),
         (failed(FailureKind.LOCAL), Level.DOWN, (0, 0, 0, 1), {"local": 1}, set()),
         (replace(failed(FailureKind.TIMEOUT), provisional=True), Level.DOWN, (0, 0, 0, 0), {}, set()),
