@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from checks.core.result import Failure, FailureKind, Result
 from thresholds.base import Aggregate, Policy, State, Threshold, Transition, WindowThreshold
 from thresholds.measured import LAG
 from thresholds.past import Past, feed
 from thresholds.policy import judge
+from thresholds.spans import Span, union
+from thresholds.timeline import gap_between
 from thresholds.window import Window
 
 EVERY_MS = 10_000
@@ -79,3 +82,9 @@ def attempts(at_ms: int, kind: str, ttfb: float, *, helps: bool) -> list[Result]
         "lagging": replace(good, duration=1.5, facts={LAG: 0.9}),
     }
     return [of_kind.get(kind, good)]
+
+
+def gaps_of(instants: Iterable[int], every: float) -> list[Span]:
+    """The gaps between the runs of a check that always had the same interval."""
+    found = (gap_between(before, every, at) for before, at in pairwise(instants))
+    return union(gap for gap in found if gap)

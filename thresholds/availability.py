@@ -91,12 +91,6 @@ class Availability:
         up, degraded = self.up + self.planned_up, self.degraded + self.planned_degraded
         return _share(self._good(up, degraded), up + degraded + self.down + self.planned_down)
 
-    @property
-    def pardoning_planned(self) -> float | None:
-        """The ratio with planned maintenance as up, whatever it was: the figure that Icinga's SLA reports give."""
-        planned = self.planned_up + self.planned_degraded + self.planned_down
-        return _share(self._good(self.up + planned, self.degraded), self.known + planned)
-
     def _good(self, up: float, degraded: float) -> float:
         return up + degraded * self.degraded_counts_as
 

@@ -10,7 +10,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from itertools import pairwise
 from operator import attrgetter
 
 from thresholds.base import Level, Transition
@@ -196,12 +195,6 @@ def gap_between(before_ms: int, every: float, at_ms: int) -> Span | None:
     """
     covered = covered_until(before_ms, every)
     return (covered, at_ms) if covered < at_ms else None
-
-
-def gaps_of(instants: Iterable[int], every: float) -> list[Span]:
-    """The gaps between the runs of a check that always had the same interval."""
-    found = (gap_between(before, every, at) for before, at in pairwise(instants))
-    return union(gap for gap in found if gap)
 
 
 def cut(intervals: Sequence[Interval], within: Span) -> list[Interval]:

@@ -8,9 +8,20 @@ from typing import Any
 
 import click
 
-from probe.cli.upkeep import _as_json, _asked, _author, _by, _labels, _options, _service, _times, _where, _zone
+from probe.cli.remote import (
+    ask,
+    author_of,
+    by_option,
+    grouped,
+    json_option,
+    labels_of,
+    service_of,
+    times_of,
+    where_options,
+    zone_option,
+)
 
-_touched = _options(
+_touched = grouped(
     click.option("--service", "services", multiple=True, metavar="PATTERN", help="The service that it touches."),
     click.option("--check", "checks", multiple=True, metavar="PATTERN", help="Only these checks: 'shop/*'."),
     click.option("--label", "labels", multiple=True, metavar="K=V", help="Only checks with this label."),
@@ -37,16 +48,16 @@ def change() -> None:
 @click.option("--risk", type=click.Choice(["low", "medium", "high"]), help="How much may go wrong.")
 @click.option("--mute", is_flag=True, help="Nobody is told of what it touches while it lasts: it is maintenance, too.")
 @click.option("--see", "link", metavar="ADDRESS", default="", help="Where more is written of it.")
-@_zone
-@_by
-@_as_json
-@_where
+@zone_option
+@by_option
+@json_option
+@where_options
 def start(wanted: str, lasts: str | None, until: str | None, *, mute: bool, as_json: bool, **rest: Any) -> None:
     """The change ID begins now: `probe change start CHG123 --service shop --title "new cart"`.
 
     Asked again while it is in progress, what is said of it is changed. It outlives a restart of the service.
     """
-    body = _scope(rest) | _times(None, until, lasts, rest["zone"], ahead=True)
+    body = _scope(rest) | times_of(None, until, lasts, rest["zone"], ahead=True)
     body |= {"id": wanted, "title": rest["title"], "mute": mute, "version": rest["version"], "risk": rest["risk"]}
     _tell(rest, body, as_json=as_json)
 
@@ -54,29 +65,29 @@ def start(wanted: str, lasts: str | None, until: str | None, *, mute: bool, as_j
 @change.command(short_help="A change is over.")
 @click.argument("wanted", metavar="ID")
 @click.option("--failed", is_flag=True, help="It did not work, or was taken back.")
-@_as_json
-@_where
+@json_option
+@where_options
 def end(wanted: str, *, failed: bool, as_json: bool, **rest: Any) -> None:
     """The change ID is over. Asking twice does no harm; that it failed can be said afterwards."""
     from probe.cli.asking import named
     from probe.cli.change_words import ended
 
     path = named("/api/v1/changes/{}/end", wanted)
-    made = _asked(_service(rest), path, {"failed": failed}, post=True)
+    made = ask(service_of(rest), path, {"failed": failed}, post=True)
     click.echo(json.dumps(made, ensure_ascii=False) if as_json else ended(made))
 
 
 @change.command("list", short_help="What is in progress, and what was.")
 @click.option("--since", default="7d", show_default=True, help="How far to look back, or an instant in UTC.")
-@_as_json
-@_where
+@json_option
+@where_options
 def list_changes(since: str, *, as_json: bool, **rest: Any) -> None:
     """What is in progress, and what was changed and deployed; the newest last."""
     from urllib.parse import urlencode
 
     from probe.cli.change_words import listing
 
-    found = _asked(_service(rest), f"/api/v1/changes?{urlencode({'since': since, 'limit': 1000})}")
+    found = ask(service_of(rest), f"/api/v1/changes?{urlencode({'since': since, 'limit': 1000})}")
     click.echo(json.dumps(found, ensure_ascii=False) if as_json else listing(found))
 
 
@@ -88,10 +99,10 @@ def list_changes(since: str, *, as_json: bool, **rest: Any) -> None:
 @click.option(
     "--see", "link", metavar="ADDRESS", default="", help="Where more is written of it, as the pipeline's run."
 )
-@_zone
-@_by
-@_as_json
-@_where
+@zone_option
+@by_option
+@json_option
+@where_options
 def deploy(version: str, at: str | None, title: str, *, as_json: bool, **rest: Any) -> None:
     """Something was deployed: a mark of an instant, which stands beside the alerts that follow it.
 
@@ -106,7 +117,7 @@ def _tell(rest: dict[str, Any], body: dict[str, Any], *, as_json: bool) -> None:
     """Send it, and say what the service made of it; its doubts go to standard error."""
     from probe.cli.change_words import told
 
-    made = _asked(_service(rest), "/api/v1/changes", body, post=True)
+    made = ask(service_of(rest), "/api/v1/changes", body, post=True)
     for warning in made["warnings"]:
         click.echo(f"warning: {warning}", err=True)
     click.echo(json.dumps(made, ensure_ascii=False) if as_json else told(made))
@@ -114,10 +125,10 @@ def _tell(rest: dict[str, Any], body: dict[str, Any], *, as_json: bool) -> None:
 
 def _scope(rest: dict[str, Any]) -> dict[str, Any]:
     """What it touches, where more is written, and who says so."""
-    found = {"services": list(rest["services"]), "checks": list(rest["checks"]), "labels": _labels(rest["labels"])}
+    found = {"services": list(rest["services"]), "checks": list(rest["checks"]), "labels": labels_of(rest["labels"])}
     if not any(found.values()):
         raise click.UsageError("what does it touch? give --service, --check or --label; --check '*' are all")
-    return found | {"even_if_none": rest["even_if_none"], "url": rest["link"], "author": _author(rest["by"])}
+    return found | {"even_if_none": rest["even_if_none"], "url": rest["link"], "author": author_of(rest["by"])}
 
 
 def _instant(at: str | None, zone: str | None) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from probe.cli.upkeep import exclusion, maintenance
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="probe", prog_name="probe", message="%(prog)s %(version)s")
 def main() -> None:
     """Synthetic monitoring and uptime: checks, thresholds, history, metrics and alerts from one YAML file.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from probe.cli.loading import FILE, load
-from probe.cli.upkeep import _as_json, _asked, _author, _by, _service, _where
+from probe.cli.remote import ask, author_of, by_option, json_option, service_of, where_options
 
 if TYPE_CHECKING:
     from probe.config.model import Config
@@ -31,7 +31,7 @@ def notify() -> None:
 @_FILE
 @click.option("--user", metavar="NAME", help="To this person by that receiver, as ana's `contacts` say.")
 @click.option("--incident", is_flag=True, help="Open an incident and end it, instead of a plain message.")
-@_by
+@by_option
 def test(receiver: str, config: Path, user: str | None, by: str | None, *, incident: bool) -> None:
     """Send a message to RECEIVER that says that it is a test, and say what came of it. Nothing is tried twice.
 
@@ -45,7 +45,7 @@ def test(receiver: str, config: Path, user: str | None, by: str | None, *, incid
     name = _named(loaded, f"{user}/{receiver}" if user else receiver)
     if not incident and getattr(loaded.receivers[name], "lifecycle", False):
         raise click.UsageError(f"{name} takes nothing but incidents; --incident opens one and ends it")
-    outcome = asyncio.run(tried(loaded, Trial(name, _author(by), incident)))
+    outcome = asyncio.run(tried(loaded, Trial(name, author_of(by), incident)))
     click.echo(outcome.line, err=not outcome.taken)
     if not outcome.taken:
         sys.exit(1)
@@ -80,24 +80,24 @@ def _enable_if_disabled(config: Config, name: str) -> None:
 
 
 @notify.command("list", short_help="Who can be told, and who is disabled.")
-@_as_json
-@_where
+@json_option
+@where_options
 def list_receivers(*, as_json: bool, **rest: Any) -> None:
     """Every receiver of a running service: what waits for it, and whether and why it is disabled."""
     from probe.cli.notify_words import listed
 
-    found = _asked(_service(rest), "/api/v1/receivers")
+    found = ask(service_of(rest), "/api/v1/receivers")
     click.echo(json.dumps(found, ensure_ascii=False) if as_json else listed(found))
 
 
 @notify.command(short_help="Tell a receiver again that was disabled.")
 @click.argument("receiver")
-@_by
-@_where
+@by_option
+@where_options
 def enable(receiver: str, by: str | None, **rest: Any) -> None:
     """Tell RECEIVER again that was disabled because it took nothing any more. Asking twice does no harm."""
     from probe.cli.asking import named
 
-    asked = {"author": _author(by)}
-    _asked(_service(rest), named("/api/v1/receivers/{}/enable", receiver), asked, post=True)
+    asked = {"author": author_of(by)}
+    ask(service_of(rest), named("/api/v1/receivers/{}/enable", receiver), asked, post=True)
     click.echo(f"{receiver} is enabled")

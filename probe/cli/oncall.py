@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from probe.cli.loading import FILE
-from probe.cli.upkeep import _as_json, _asked, _author, _by, _options, _service, _where, _zone
+from probe.cli.remote import ask, author_of, by_option, grouped, json_option, service_of, where_options, zone_option
 
-_source = _options(
+_source = grouped(
     click.option("-c", "--config", type=FILE, help="Ask the service of this configuration; or go by it alone."),
     click.option("--url", help="Where the service is; http://127.0.0.1:8080 unless -c or this says otherwise."),
     click.option("--offline", is_flag=True, help="Go by CONFIG alone, and ask no service."),
@@ -35,8 +35,8 @@ def oncall() -> None:
 @oncall.command(short_help="Who is on call now, or at another time.")
 @click.argument("schedule", required=False)
 @click.option("--at", "when", metavar="WHEN", help="When: 'Sat 03:00', 03:00, 2026-11-22T03:00; now unless given.")
-@_zone
-@_as_json
+@zone_option
+@json_option
 @_source
 def who(schedule: str | None, when: str | None, zone: str | None, *, as_json: bool, **rest: Any) -> None:
     """Who is on call in every schedule, or in SCHEDULE; until when, and who is next.
@@ -66,7 +66,7 @@ def who(schedule: str | None, when: str | None, zone: str | None, *, as_json: bo
 @oncall.command("next", short_help="When a user is on call.")
 @click.argument("user")
 @_days
-@_as_json
+@json_option
 @_source
 def next_shifts(user: str, days: int, *, as_json: bool, **rest: Any) -> None:
     """When USER is on call, from now on, in all schedules."""
@@ -84,7 +84,7 @@ def next_shifts(user: str, days: int, *, as_json: bool, **rest: Any) -> None:
 @oncall.command(short_help="When nobody is on call.")
 @click.argument("schedule", required=False)
 @_days
-@_as_json
+@json_option
 @_source
 def gaps(schedule: str | None, days: int, *, as_json: bool, **rest: Any) -> None:
     """When nobody is on call although somebody has to be (`covers`), in every schedule, or in SCHEDULE.
@@ -147,7 +147,7 @@ def ics(schedule: str | None, user: str | None, output: Path | None, **rest: Any
 
 
 @oncall.command(short_help="What will not do.")
-@_as_json
+@json_option
 @_source
 def lint(*, as_json: bool, **rest: Any) -> None:
     """What will not do in the next 90 days: gaps, people whom nothing reaches, titles that name nobody.
@@ -177,10 +177,10 @@ def lint(*, as_json: bool, **rest: Any) -> None:
 @click.option("--add", "added", multiple=True, metavar="USER", help="On call beside the others. May be repeated.")
 @click.option("--remove", "removed", multiple=True, metavar="USER", help="Not on call. May be repeated.")
 @click.option("--reason", help="What for, for whoever asks.")
-@_zone
-@_by
-@_as_json
-@_where
+@zone_option
+@by_option
+@json_option
+@where_options
 @click.pass_context
 def override(context: click.Context, /, **rest: Any) -> None:
     """Put somebody else on call for a while, or `end` that, or `list` what is on and to come.
@@ -203,10 +203,10 @@ def _override(**rest: Any) -> None:
         "add": list(rest["added"]),
         "remove": list(rest["removed"]),
         "reason": rest["reason"],
-        "author": _author(rest["by"]),
+        "author": author_of(rest["by"]),
         **_span(rest["begins"], rest["until"], rest["lasts"], rest["zone"]),
     }
-    made = _asked(_service(rest), "/api/v1/overrides", body, post=True)
+    made = ask(service_of(rest), "/api/v1/overrides", body, post=True)
     for doubt in made["warnings"]:
         click.echo(f"warning: {doubt}", err=True)
     _print(made, overridden, as_json=rest["as_json"])
@@ -214,25 +214,25 @@ def _override(**rest: Any) -> None:
 
 @override.command("end", short_help="End an override now.")
 @click.argument("wanted", metavar="ID")
-@_by
-@_where
+@by_option
+@where_options
 def end_override(wanted: str, by: str | None, **rest: Any) -> None:
     """End an override now; what has not begun never will. Asking twice does no harm."""
     from probe.cli.asking import named
     from probe.cli.oncall_words import ended
 
     path = named("/api/v1/overrides/{}/end", wanted)
-    click.echo(ended(_asked(_service(rest), path, {"author": _author(by)}, post=True)))
+    click.echo(ended(ask(service_of(rest), path, {"author": author_of(by)}, post=True)))
 
 
 @override.command("list", short_help="What is on, and what comes.")
-@_as_json
-@_where
+@json_option
+@where_options
 def list_overrides(*, as_json: bool, **rest: Any) -> None:
     """What people said while the service ran. Overrides of the configuration stand there."""
     from probe.cli.oncall_words import overrides
 
-    _print(_asked(_service(rest), "/api/v1/overrides"), overrides, as_json=as_json)
+    _print(ask(service_of(rest), "/api/v1/overrides"), overrides, as_json=as_json)
 
 
 def _print(found: Any, words: Any, *, as_json: bool) -> None:

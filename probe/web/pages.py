@@ -148,10 +148,7 @@ async def check(request: web.Request) -> web.Response:
         "day": await day.of(site, planned),
         "evidence": await evidence.latest(site, planned.name, now_ms),
         "problem": past.problem,
-        "results": [
-            (when(kept.result.at_ms, now_ms), kept, lasted(kept.result))
-            for kept in reversed(past.results)
-        ],
+        "results": [(when(kept.result.at_ms, now_ms), kept, lasted(kept.result)) for kept in reversed(past.results)],
         "transitions": [
             (when(_holds_from(change), now_ms), change) for change in reversed(past.transitions[-_TRANSITIONS:])
         ],

@@ -1,10 +1,12 @@
 """docs/commands.md has every command, with all that it takes."""
 
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from probe.cli.main import main
 
@@ -59,3 +61,9 @@ def test_every_example_is_a_command_that_there_is():
             command = command.commands[words.pop(0)]
         known = {text for one in command.params for text in one.opts}
         assert {word for word in words if word.startswith("--")} <= known, line
+
+
+@pytest.mark.parametrize("words", ["--version", "version"])
+def test_the_version_is_that_of_the_package(words: str):
+    done = CliRunner().invoke(main, [words])
+    assert (done.exit_code, done.output) == (0, f"probe {version('probe')}\n")

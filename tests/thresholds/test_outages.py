@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.core.result import Failure, FailureKind, Result
+from tests.judging import gaps_of
 from thresholds.base import Level, Policy, State
 from thresholds.composite import Kind, Rule, compose, told
 from thresholds.outages import Outage, dated, merge_gap, outages, unique
 from thresholds.policy import judge
-from thresholds.timeline import Condition, Edge, Interval, covered_until, edges_of, gaps_of, timeline
+from thresholds.timeline import Condition, Edge, Interval, covered_until, edges_of, timeline
 
 U, D, X, N, P = Condition.UP, Condition.DEGRADED, Condition.DOWN, Condition.UNKNOWN, Condition.PAUSED
 T0 = 1_700_000_000_000

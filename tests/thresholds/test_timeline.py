@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.core.result import Failure, FailureKind, Result
+from tests.judging import gaps_of
 from thresholds.base import Event, Level, Policy, State, Transition
 from thresholds.policy import judge
 from thresholds.spans import Span, inside, union
@@ -19,7 +20,6 @@ from thresholds.timeline import (
     cut,
     edges_of,
     gap_between,
-    gaps_of,
     timeline,
 )
 
