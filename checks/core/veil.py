@@ -24,6 +24,7 @@ _PARAMETER = re.compile(r"([?&#;])([^=&#;?\s]{1,100})=([^&#;\s\"'<>]+)")
 _HOOK = re.compile(
     r"(/services/T\w{2,20}/B\w{2,20}/|/webhooks/\d{5,30}/|/bot\d{5,20}:|/webhookb2/|/hooks/(?=[\w-]{20}))([\w/@-]{6,300})"
 )
+_HOOKED = ("/services/T", "hook", "/bot")
 _FIELD = re.compile(
     rf'("[\w.-]{{0,40}}?(?:{_KEYWORDS})[\w.-]{{0,40}}"\s{{0,5}}:\s{{0,5}}")((?:[^"\\]|\\.)++)', re.IGNORECASE
 )
@@ -58,7 +59,8 @@ class Veil:
 def url(text: str) -> str:
     """A URL, or a text with some: user names, passwords, telling parameters and paths of webhooks are masked."""
     if "://" in text:
-        text = _HOOK.sub(rf"\1{MASK}", text)
+        if any(sign in text for sign in _HOOKED):  # every run's facts come by: a hundredth of the expression's time
+            text = _HOOK.sub(rf"\1{MASK}", text)
         if "@" in text:
             text = _USERINFO.sub(f"{MASK}@", text)
     return _PARAMETER.sub(_parameter, text) if "=" in text else text

@@ -48,7 +48,8 @@ async def test_a_good_run_gathers_nothing() -> None:
         with Witness() as seen:
             result = await ran(served.url())
     assert seen.calls["runner: Runner.run_once"]
-    assert not [call for call in seen.calls if call.startswith(("gather:", "veil:", "byhand:", "shorten:"))]
+    assert not [call for call in seen.calls if call.startswith(("gather:", "veil: V", "byhand:", "shorten:"))]
+    assert seen.calls["veil: url"] == 1  # one look at all facts together
     assert (result.failure, result.evidence) == (None, None)
 
 
