@@ -30,6 +30,7 @@ from probe.config.oncall import KEYS, OnCall, read_oncall
 from probe.config.oncall_doubts import doubt_oncall
 from probe.config.plan import Planner
 from probe.config.problems import ConfigError, Report, told
+from probe.config.references import check_references
 from probe.config.schema import document_model
 from probe.config.secrets import Secrets
 from probe.config.sections import NetworkSection, RetentionSection, Service, Settings
@@ -99,6 +100,7 @@ class _Reading:
         targets = Targets.of(self._root)
         alerts = read_alerts(self._root.get("alerts"), targets, known, zone, self._faults)
         oncall = read_oncall(self._root, targets, alerts.receivers, zone, self._faults)
+        check_references(self._root, targets, self._faults)
         watching = read_watching(self._root, targets, self._faults)
         check_dependencies(self._faults, planner, plans)
         check_heartbeats(self._faults, planner)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path as FilePath
 from typing import Any
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
+from pydantic import BaseModel, Field, SecretStr, TypeAdapter, ValidationError, create_model
 
 from checks import check_types
 from checks.core.base import CheckSpec
@@ -21,7 +21,7 @@ from probe.config.files import rooted
 from probe.config.inherit import Effective, settle
 from probe.config.model import Planned
 from probe.config.objectives import promised
-from probe.config.passive import ScheduleError, awaited, rules_of
+from probe.config.passive import TYPE, ScheduleError, awaited, rules_of
 from probe.config.problems import nearest, suggestion
 from probe.config.sections import CheckSection, Defaults, Inherited, Labels, Service
 from probe.config.tree import Path, Table, folder_of, missing, place_of
@@ -33,6 +33,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 LONGEST_NAME = 200
 OURS = "probe/"  # checks of the program on itself
 FOR_EACH = "for_each"
+_OF_SCHEDULE = ("period", "cron", "calendar", "zone")
 _MOST_COMMON = 4096  # different sets of common keys that are remembered
 _LABELS: TypeAdapter[dict[str, str]] = TypeAdapter(Labels)
 
@@ -204,6 +205,16 @@ class Planner:
             return True
         return False
 
+    def _schedule_alone(self, body: Table, path: Path, note: str) -> None:
+        """Report what is wrong with the schedule of a heartbeat that has other mistakes."""
+        kept = {key: value for key, value in body.items() if key in _OF_SCHEDULE and not missing(value)}
+        try:
+            rules_of("", Heartbeat.model_validate({**kept, "keys": [SecretStr("x" * 16)]}), self.defaults.zone)
+        except ScheduleError as error:
+            self.faults.error((*path, error.key), f"{error}{note}")
+        except ValidationError:
+            return  # it was told of
+
     def _good(self, body: Mapping[str, Any], type_: str | None, service: str | None) -> _Read | None:
         """What a check says; None where anything is wrong with it, whatever that is."""
         if type_ is None or service is None:
@@ -228,6 +239,8 @@ class Planner:
         """As `_good`, of what is left without the faulty keys, which are reported."""
         section = self.faults.rescue(check_model(), body, path, note)
         check = getattr(section, type_ or "", None)
+        if check is None and type_ == TYPE and isinstance(body[type_], Table):
+            self._schedule_alone(body[type_], (*path, type_), note)
         if section is None or check is None or service is None:
             return None
         return check, self._settled(section, service), {}

@@ -17,6 +17,7 @@ from probe.config.tree import Path
 from thresholds.composite import Kind, Rule
 
 _PATTERN = "*?["
+_ABOUT_CHECKS = ("checks", "services", "defaults")  # where a mistake stands that may keep a check from being read
 
 
 def plan_services(faults: Faults, planner: Planner) -> dict[str, ServicePlan]:
@@ -25,7 +26,8 @@ def plan_services(faults: Faults, planner: Planner) -> dict[str, ServicePlan]:
     for planned in planner.checks.values():
         if planned.service in members:
             members[planned.service].append(planned)
-    complete = not faults.report.errors  # else a check that a rule is about may be a faulty one
+    # Else a check that a rule is about may be a faulty one.
+    complete = not any(problem.key.startswith(_ABOUT_CHECKS) for problem in faults.report.errors)
     return {name: _plan(name, found, planner, faults if complete else None) for name, found in members.items()}
 
 
