@@ -72,9 +72,9 @@ class Play:
         self._far_ms = question.at_ms + _FARTHEST_MS
         self._clock = PlayedClock(question.at_ms)
         self._dispatcher = Dispatcher(config, self._clock, self._take, people)
-        self._dispatcher.silences = lambda: silences
-        self._dispatcher.dependence.watch = self._watch
-        self._dispatcher.dependence.services = config.services
+        self._dispatcher.held.silences = lambda: silences
+        self._dispatcher.held.dependence.watch = self._watch
+        self._dispatcher.held.dependence.services = config.services
         self._levels = {name: level for name, level, _ in self._supposed() if name != question.check}
         self._causes = {name: cause for name, _, cause in self._supposed()} | {question.check: question.check}
         self._levels[question.check] = question.level

@@ -233,7 +233,7 @@ class Response:
         if check not in config.checks:
             return None
         question = Question(check, level, at_ms, supposed(config, check, others))
-        return foretold(config, dispatcher.people, question, dispatcher.silences(), windows)
+        return foretold(config, dispatcher.people, question, dispatcher.held.silences(), windows)
 
 
 def _spending(deed: Deed, spent: Spent) -> Deed:

@@ -120,13 +120,13 @@ class Built(Told):
         """Let those who decide ask those who know."""
         dispatcher, upkeep = self.dispatcher, self.judgement.upkeep
         silences = silences_of(upkeep.announced())
-        dispatcher.silences = lambda: silences
+        dispatcher.held.silences = lambda: silences
         overrides = overrides_of(upkeep.announced())
         self.duty.overrides = lambda: overrides
         self.duty.receivers = lambda: self.config.receivers
         dispatcher.changes = self._nearby
-        dispatcher.dependence.watch = self.board.view
-        dispatcher.dependence.services = self.config.services
+        dispatcher.held.dependence.watch = self.board.view
+        dispatcher.held.dependence.services = self.config.services
 
     async def announce(self, announcement: Announcement) -> None:
         """Keep what somebody announced, and go by it. Raises StoreError."""

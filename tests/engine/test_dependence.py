@@ -43,7 +43,7 @@ def gateway(clock: FakeClock) -> Gateway:
 @pytest.fixture
 def stage(clock: FakeClock, gateway: Gateway) -> Stage:
     stage = Stage(clock, Route(("chat",)))
-    stage.dispatcher.dependence.watch = {"net/gw": gateway}.get
+    stage.dispatcher.held.dependence.watch = {"net/gw": gateway}.get
     return stage
 
 
@@ -110,8 +110,8 @@ async def test_after_the_gateway_is_back_its_sites_get_a_run_to_recover(stage: S
 async def test_a_service_is_down_by_its_own_rule(clock: FakeClock, gateway: Gateway) -> None:
     stage = Stage(clock, Route(("chat",)))
     other = replace(gateway, planned=gateway.planned)
-    stage.dispatcher.dependence.watch = {"net/gw": gateway, "net/gw2": other}.get
-    stage.dispatcher.dependence.services = {"net": ServicePlan("net", Rule(Kind.ANY), ("net/gw", "net/gw2"))}
+    stage.dispatcher.held.dependence.watch = {"net/gw": gateway, "net/gw2": other}.get
+    stage.dispatcher.held.dependence.services = {"net": ServicePlan("net", Rule(Kind.ANY), ("net/gw", "net/gw2"))}
     gateway.ran(Level.DOWN, Level.DOWN)
     stage.fail("shop/a", depends_on=("net",))
     other.ran(Level.UP)

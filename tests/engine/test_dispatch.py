@@ -310,7 +310,7 @@ async def test_a_silence_holds_it_back_and_its_end_tells_it(clock: FakeClock) ->
     stage = Stage(clock, CHAT)
     now_ms = clock.now_ms()
     silence = Silence("s-1", now_ms, now_ms + 600_000, services=("sh*",), reason="load test", author="ana")
-    stage.dispatcher.silences = lambda: (silence,)
+    stage.dispatcher.held.silences = lambda: (silence,)
     stage.fail("shop/a")
     await stage.after(500)
     assert stage.heard() == []
@@ -325,7 +325,7 @@ async def test_an_end_is_told_to_those_who_know_of_the_beginning_and_to_nobody_e
     stage = Stage(clock, CHAT)
     stage.fail("mail/a", subject="mail", service="mail")
     silence = Silence("s-1", clock.now_ms(), clock.now_ms() + 600_000)
-    stage.dispatcher.silences = lambda: (silence,)
+    stage.dispatcher.held.silences = lambda: (silence,)
     stage.fail("shop/a")
     stage.recover("shop/a")
     stage.recover("mail/a")
@@ -600,7 +600,7 @@ async def test_what_was_held_back_goes_on_where_it_stopped(clock: FakeClock) -> 
     stage.fail("shop/a")
     await stage.after(60)
     silence = Silence("s-1", clock.now_ms(), clock.now_ms() + 7_200_000)
-    stage.dispatcher.silences = lambda: (silence,)
+    stage.dispatcher.held.silences = lambda: (silence,)
     stage.dispatcher.look_again()
     await stage.after(3 * HOUR)
     assert [(at, kind, who) for at, kind, who in stage.heard()][:2] == [
@@ -730,7 +730,7 @@ async def test_a_storm_goes_on_over_a_crash(clock: FakeClock) -> None:
 async def test_what_ends_while_it_is_held_back_is_not_said_to_be_told(clock: FakeClock) -> None:
     stage = Stage(clock, CHAT)
     silence = Silence("s-1", clock.now_ms(), clock.now_ms() + 600_000)
-    stage.dispatcher.silences = lambda: (silence,)
+    stage.dispatcher.held.silences = lambda: (silence,)
     stage.fail("shop/a")
     stage.recover("shop/a")
     assert "told from now on" not in [one.text for one in stage.kept.happenings]
@@ -739,11 +739,11 @@ async def test_what_ends_while_it_is_held_back_is_not_said_to_be_told(clock: Fak
 async def test_why_it_is_not_told_is_said_once_over_restarts(clock: FakeClock) -> None:
     stage = Stage(clock, CHAT)
     silence = Silence("s-1", clock.now_ms(), clock.now_ms() + 600_000, reason="load test")
-    stage.dispatcher.silences = lambda: (silence,)
+    stage.dispatcher.held.silences = lambda: (silence,)
     stage.fail("shop/a")
     for _ in range(3):
         stage.start()
-        stage.dispatcher.silences = lambda: (silence,)
+        stage.dispatcher.held.silences = lambda: (silence,)
         await stage.after(100)
     await stage.after(600)
     stage.start()
@@ -762,12 +762,12 @@ async def test_to_escalate_what_is_held_back_counts_when_it_is_told(
     stage.fail("shop/a")
     await stage.after(60)
     silence = Silence("s-1", clock.now_ms(), clock.now_ms() + 600_000)
-    stage.dispatcher.silences = lambda: (silence,)
+    stage.dispatcher.held.silences = lambda: (silence,)
     stage.dispatcher.look_again()
     await stage.after(300)
     stage.deed("escalate", "ana")
     if crash:
         stage.start()
-        stage.dispatcher.silences = lambda: (silence,)
+        stage.dispatcher.held.silences = lambda: (silence,)
     await stage.after(900)
     assert stage.heard() == [(0, "opened", ("ana/mail",)), (660, "opened", ("bo/mail", "chat"))]

@@ -80,7 +80,7 @@ def staged(clock: FakeClock, world: World) -> Stage:
     services = {name: ServicePlan(name, Rule(), of) for name, of in members.items()}
     stage.config = replace(stage.config, checks=checks, services=services)
     stage.start()
-    stage.dispatcher.silences = lambda: world.silences
+    stage.dispatcher.held.silences = lambda: world.silences
     return stage
 
 
@@ -92,8 +92,8 @@ async def lived(clock: FakeClock, stage: Stage, world: World, hours: float) -> l
     """The same by the hub and the dispatcher, run by run: who heard of it while nobody acted."""
     hub = Hub(stage.config, clock, lambda entry: stage.take(entry.act), lambda _: None, {}, stage.dispatcher.hear)
     hub.muted = lambda name, at_ms: muted_until(world, name, at_ms) > 0
-    stage.dispatcher.dependence.watch = hub.view
-    stage.dispatcher.dependence.services = stage.config.services
+    stage.dispatcher.held.dependence.watch = hub.view
+    stage.dispatcher.held.dependence.services = stage.config.services
     for name in stage.config.checks:
         hub.emit(Result(name, clock.now_ms() - HOUR, 0.0))
     began_ms, bad = clock.now_ms(), {SITE: world.level}

@@ -211,12 +211,12 @@ async def test_a_link_that_could_do_nothing_stays_good(clock: FakeClock, tmp_pat
 async def test_what_is_not_told_yet_is_told_after_a_crash(clock: FakeClock, why: str) -> None:
     stage = Stage(clock, Route(("chat",), wait=60.0 if why == "waits" else 0.0))
     silence = Silence("s-1", clock.now_ms(), clock.now_ms() + 60_000 if why == "silenced" else 1, ("*",))
-    stage.dispatcher.silences = lambda: (silence,)
+    stage.dispatcher.held.silences = lambda: (silence,)
     stage.fail("shop/home")
     await stage.after(30)
     assert stage.heard() == []
     stage.start()
-    stage.dispatcher.silences = lambda: (silence,)
+    stage.dispatcher.held.silences = lambda: (silence,)
     await stage.after(60)
     assert [(kind, receivers) for _, kind, receivers in stage.heard()] == [("opened", ("chat",))]
 

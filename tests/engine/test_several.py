@@ -57,7 +57,7 @@ async def test_what_is_held_back_is_not_to_be_had_with_the_others(clock: FakeClo
     fail(stage, "shop", "mail")
     await stage.after(60)
     silence = Silence("s-1", clock.now_ms(), clock.now_ms() + 3_600_000, ("jobs/*",))
-    stage.dispatcher.silences = lambda: (silence,)
+    stage.dispatcher.held.silences = lambda: (silence,)
     fail(stage, "jobs", "late")
     await stage.after(60)
     assert stage.notices[-1].numbers == (1, 2, 4)

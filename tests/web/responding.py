@@ -42,7 +42,7 @@ def equip(
     stand.service.config = config
     stand.service.duty.roster = config.roster
     stand.dispatcher.configure(config)
-    stand.dispatcher.silences = lambda: silences_of(stand.judgement.upkeep.announced())
+    stand.dispatcher.held.silences = lambda: silences_of(stand.judgement.upkeep.announced())
     stand.service.response.key = KEY
 
 
