@@ -8,7 +8,7 @@ processor are its time on a machine with a processor to spare; on a busy one it 
 compiled before, as what is installed has. `--keep` leaves the database and the configurations in a folder, to look at.
 
 Simulated are latencies that are log-normal around a level that rises by day, slow hours, outages, and runs that fail or
-take long by chance.
+take long by chance; and a check that is bad at nearly every run, which no shortcut for healthy ones helps.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,6 +102,14 @@ def simulated(name: str, every: int, start_ms: int, end_ms: int, seed: int) -> I
         yield _failed(name, at_ms) if failed else _good(name, at_ms, chance, spell.factor if spell else 1.0)
 
 
+def broken(name: str, every: int, start_ms: int, end_ms: int, seed: int) -> Iterator[Result]:
+    """The runs of a check that is bad at nearly every one: it fails, or it is slow."""
+    chance = random.Random(f"{seed} {name}")
+    for at_ms in range(start_ms + chance.randrange(every * 1000), end_ms, every * 1000):
+        fate = chance.random()
+        yield _failed(name, at_ms) if fate < 0.95 else _good(name, at_ms, chance, 6.0 if fate < 0.99 else 1.0)
+
+
 def _good(name: str, at_ms: int, chance: random.Random, factor: float) -> Result:
     hour = at_ms / 3_600_000 % 24
     level = 0.16 * (1.0 + 0.6 * max(0.0, math.sin((hour - 6) / 24 * 2 * math.pi))) * factor
@@ -144,7 +152,12 @@ def write_configs(folder: Path, names: Sequence[str], every: int) -> None:
         (folder / file).write_text(text.format(every=every, checks=checks), encoding="utf-8")
 
 
-async def prepare(folder: Path, names: Sequence[str], every: int, days: float, seeds: int) -> int:
+Simulate = Callable[[str, int, int, int, int], Iterator[Result]]
+
+
+async def prepare(
+    folder: Path, names: Sequence[str], every: int, days: float, seeds: int, runs_of: Simulate = simulated
+) -> int:
     """A database of checks: the first few are simulated, the others have copies of their runs."""
     write_configs(folder, names, every)
     config = load(folder / "old.yml")
@@ -154,7 +167,7 @@ async def prepare(folder: Path, names: Sequence[str], every: int, days: float, s
     store = await open_store(config.store)
     try:
         for seed, name in enumerate(names[:seeds]):
-            count += await live(store, config.checks[name], simulated(name, every, start_ms, NOW_MS, seed))
+            count += await live(store, config.checks[name], runs_of(name, every, start_ms, NOW_MS, seed))
     finally:
         await store.close()
     return count + copy(folder / "probe.db", names, seeds)
@@ -227,14 +240,17 @@ class Case:
     seconds: float | None  # that it is to take at most
     memory: float | None  # MiB, at most
     times: int = 1
+    runs_of: Simulate = simulated
 
 
 FULL = (
     Case("30 days of one check every 10 s", 1, 10, 30, 5.0, None, 3),
+    Case("30 days of one check every 10 s, bad at nearly every run", 1, 10, 30, 5.0, None, 3, broken),
     Case("7 days of 1,000 checks every 60 s", 1000, 60, 7, None, 500.0),
 )
 SHORT = (
     Case("5 days of one check every 10 s", 1, 10, 5, 1.5, None, 3),
+    Case("5 days of one check every 10 s, bad at nearly every run", 1, 10, 5, 2.0, None, 3, broken),
     Case("7 days of 20 checks every 60 s", 20, 60, 7, None, 500.0),
 )
 
@@ -252,7 +268,7 @@ def main() -> None:
             folder.mkdir(parents=True, exist_ok=True)
             names = [f"shop/page-{index + 1}" for index in range(case.checks)]
             progress(f"{case.title}: simulating")
-            asyncio.run(prepare(folder, names, case.every, case.days, min(10, case.checks)))
+            asyncio.run(prepare(folder, names, case.every, case.days, min(10, case.checks), case.runs_of))
             for what, extra in (("table", ()), ("page", ("--html", "report.html", "--old", "old.yml"))):
                 progress(f"{case.title}: {what}")
                 measure(folder, 0.05, *extra)  # compiles

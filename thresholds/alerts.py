@@ -62,7 +62,7 @@ def alerts_of(transitions: Iterable[Transition]) -> list[Alert]:
             now = None
         if now is None and move.event in (Event.OPENED, Event.CHANGED, Event.RESOLVED):
             now = _opened(move)
-        elif now is not None:
+        elif now is not None and (move.event is Event.CHANGED or move.after > now.worst):
             now = replace(now, worst=max(now.worst, move.after), changes=now.changes + (move.event is Event.CHANGED))
         if now is not None and move.event is Event.RESOLVED:
             found.append(replace(now, resolved_ms=move.at_ms))
@@ -105,18 +105,24 @@ def noise(
 ) -> tuple[Noise, ...]:
     """What makes an alert noise; nothing where it was worth telling.
 
-    `real` are the real outages: what tells of one is no noise because it is night. `until_ms`: up to when anything is
-    known: an alert that is open then is short only if it is over.
+    `real` are the real outages, by time: what tells of one is no noise because it is night. `until_ms`: up to when
+    anything is known: an alert that is open then is short only if it is over.
     """
     kinds = []
     if not alert.open and alert.lasted(until_ms) <= taste.short:
         kinds.append(Noise.SHORT)
-    if at_night(alert.opened_ms, taste) and not any(_touch(alert.span, span_of(outage)) for outage in real):
+    if at_night(alert.opened_ms, taste) and not _tells(alert.span, real):
         kinds.append(Noise.NIGHT)
     place = bisect_right(planned, alert.opened_ms, key=_start) - 1
     if place >= 0 and alert.opened_ms < planned[place][1]:
         kinds.append(Noise.MAINTENANCE)
     return tuple(kinds)
+
+
+def _tells(span: Span, real: Sequence[Outage]) -> bool:
+    """Whether one of the outages, which are in order and apart, was in a span."""
+    place = bisect_right(real, span[0], key=_over)
+    return place < len(real) and _touch(span, span_of(real[place]))
 
 
 def at_night(at_ms: int, taste: Taste) -> bool:
@@ -133,6 +139,10 @@ def _start(span: Span) -> int:
 
 def span_of(outage: Outage) -> Span:
     return outage.first_bad_ms, outage.first_good_ms or _FOREVER
+
+
+def _over(outage: Outage) -> int:
+    return span_of(outage)[1]
 
 
 def _touch(one: Span, other: Span) -> bool:

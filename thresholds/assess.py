@@ -37,6 +37,20 @@ def assess(policy: Policy, result: Run) -> Assessment:
     return worst
 
 
+def level_of(policy: Policy, result: Run) -> Level | None:
+    """The level of `assess`, without its words; None where those are needed to say more, or there are none."""
+    failure = result.failure
+    if failure is not None:
+        return None if failure.kind is FailureKind.LOCAL or not failure.message else Level.DOWN
+    worst = Level.UP
+    for threshold in policy.thresholds:
+        if not kept(threshold, result):
+            if LAG in result.facts:
+                return None
+            worst = max(worst, _side(threshold, result))
+    return worst
+
+
 def _crossed(threshold: Threshold, result: Run) -> Assessment:
     metric = threshold.metric
     timing = metric == "total" or metric in result.phases
@@ -75,3 +89,12 @@ def kept(threshold: Threshold, result: Run) -> bool:
     if threshold.lower_is_worse:
         return (degraded is None or not value < degraded) and (down is None or not value < down)
     return (degraded is None or not value > degraded) and (down is None or not value > down)
+
+
+def _side(threshold: Threshold, result: Run) -> Level:
+    """How bad it is that a run is not within a threshold's limits."""
+    value, down = value_of(threshold.metric, result), threshold.down
+    assert value is not None
+    if down is None or not (value < down if threshold.lower_is_worse else value > down):
+        return Level.DEGRADED
+    return Level.DOWN

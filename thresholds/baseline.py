@@ -11,10 +11,12 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 
 from checks.core.units import format_duration
 from thresholds.base import BaselineThreshold, Level
 from thresholds.gathered import Gathered, Hour
+from thresholds.past import Why, nothing
 from thresholds.profile import HOUR_MS, REACH, SLACK, History, Profile, Stage, slot_of
 from thresholds.spans import Span
 
@@ -138,13 +140,18 @@ class Baseline:
             hour.take(value, failed)
 
     def judge(self, current: Level) -> tuple[Level, str]:
+        """`weigh`, in words."""
+        level, why = self.weigh(current)
+        return level, why()
+
+    def weigh(self, current: Level) -> tuple[Level, Why]:
         """DEGRADED when so many buckets in a row are over, and from then on until as many are back; and why.
 
         What follows a time that says nothing is back at the first bucket that is.
         """
         if self._over or (current.bad and not self._back):
-            return Level.DEGRADED, self._why
-        return Level.UP, ""
+            return Level.DEGRADED, partial(str, self._why) if self._why else nothing
+        return Level.UP, nothing
 
     def _move(self, at_ms: int) -> None:
         """Go on to the bucket and the hour of an instant."""

@@ -6,6 +6,7 @@ the oldest to 1.25 for the newest; their sum is a percentage of 20.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
 
 from thresholds.base import Level
@@ -34,6 +35,7 @@ def percentage(states: str) -> float:
     return sum(weights) * 100 / (KEPT - 1) if states else 0.0
 
 
+@lru_cache(maxsize=4096)  # what follows a change are the same twenty, nearly always
 def is_flapping(states: str, *, was: bool, low: float, high: float) -> bool:
     """Whether a check flaps: from `high` % on, until it is at `low` % or less. In between it goes on as it was."""
     share = percentage(states)

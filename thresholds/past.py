@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from checks.core.result import FailureKind
@@ -10,6 +10,12 @@ from thresholds.base import Level
 from thresholds.measured import LAG, Run, truthful, value_of
 
 Held = tuple[tuple[str, Level], ...]  # what is bad, by name
+Why = Callable[[], str]  # makes the words when somebody reads them
+
+
+def nothing() -> str:
+    """Why all is well."""
+    return ""
 
 
 class Asked(Protocol):
@@ -33,8 +39,8 @@ class Judging(Protocol):
     def take(self, at_ms: int, value: float | None, failed: bool) -> None:
         """Remember a run. `value` is None where the run has none, or none to be believed."""
 
-    def judge(self, current: Level) -> tuple[Level, str]:
-        """The level by all that is remembered, while `current` holds; and why, in one line."""
+    def weigh(self, current: Level) -> tuple[Level, Why]:
+        """The level by all that is remembered, while `current` holds; and why, in one line: `nothing` where UP."""
 
 
 _NONE: dict[str, Level] = {}
@@ -43,10 +49,11 @@ _NONE: dict[str, Level] = {}
 class Past:
     """The runs of one check that its windows and baselines look back on."""
 
-    __slots__ = ("parts",)
+    __slots__ = ("_named", "parts")
 
     def __init__(self, parts: Iterable[Judging]) -> None:
         self.parts = tuple(parts)
+        self._named = [(part.threshold.name, part) for part in self.parts]
 
     def take(self, result: Run) -> None:
         """Remember a run, in the order in which runs came."""
@@ -60,20 +67,24 @@ class Past:
     def is_calm(self) -> bool:
         """Whether nothing is bad where nothing was."""
         for part in self.parts:  # noqa: SIM110  # a generator costs more
-            if part.judge(Level.UP)[0] is not Level.UP:
+            if part.weigh(Level.UP)[0] is not Level.UP:
                 return False
         return True
 
     def judge(self, held: Held) -> tuple[Held, Level, str]:
+        """`weigh`, in words."""
+        now, worst, why = self.weigh(held)
+        return now, worst, why()
+
+    def weigh(self, held: Held) -> tuple[Held, Level, Why]:
         """What is bad now, given what was; the worst level of it, UP for none; and why."""
         before, now = dict(held) if held else _NONE, []
-        worst, why = Level.UP, ""
-        for part in self.parts:
-            level, reason = part.judge(before.get(part.threshold.name, Level.UP) if before else Level.UP)
+        worst, why = Level.UP, nothing
+        for name, part in self._named:
+            level, reason = part.weigh(before.get(name, Level.UP) if before else Level.UP)
             if level is Level.UP:
                 continue
-            if level.bad:
-                now.append((part.threshold.name, level))
+            now.append((name, level))
             if level > worst:
                 worst, why = level, reason
         return tuple(now), worst, why

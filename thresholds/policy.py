@@ -13,7 +13,7 @@ from thresholds.assess import Assessment, assess, kept
 from thresholds.base import Level, Policy, State, Transition, Verdict
 from thresholds.flap import is_flapping, remember
 from thresholds.measured import Run
-from thresholds.past import Held, Past
+from thresholds.past import Held, Past, nothing
 from thresholds.transition import transition
 
 Runs = tuple[tuple[int, Level], ...]  # when each began, in Unix ms, and how it was
@@ -111,31 +111,31 @@ def _stand(policy: Policy, state: State, result: Run, run: Assessment, past: Pas
     confirms = run.level.bad and result.attempt > 1
     at_ms = (state.failing_since_ms or result.at_ms) if confirms else result.at_ms
     most = max(policy.down_after[1], policy.up_after)
-    recent = (*_remembered(policy, state, result), (at_ms, run.level))[-most:]
-    by_runs, basis = _confirm(policy, before := _by_runs(state), recent)
+    recent = (*remembered(policy, state.recent, result), (at_ms, run.level))[-most:]
+    by_runs, basis = confirm(policy, before := _by_runs(state), recent)
     if by_runs < before:
         recent = basis  # what made it bad is over: it must not make it bad again
-    held, worst, why = past.judge(state.held) if past is not None else ((), Level.UP, "")
+    held, worst, why = past.weigh(state.held) if past is not None else ((), Level.UP, nothing)
     # Where a window was the first to say anything, and lets go before the runs do, nothing says that it is well again.
     level = max(by_runs, worst) if worst.bad else by_runs or state.confirmed
     if state.confirmed.bad and not level.bad:
         recent = basis or recent[-1:]  # over by a window: nor must the runs of that time
     since_ms = basis[0][0] if basis else 0
-    return _Stand(level, by_runs, basis, since_ms, recent, held, why if worst >= by_runs else "")
+    return _Stand(level, by_runs, basis, since_ms, recent, held, why() if worst >= by_runs else "")
 
 
 def _by_runs(state: State) -> Level:
     return state.confirmed if state.by_runs is None else state.by_runs
 
 
-def _remembered(policy: Policy, state: State, result: Run) -> Runs:
+def remembered(policy: Policy, recent: Runs, result: Run) -> Runs:
     """The runs that count together with this one: after a long gap there are none."""
-    if policy.memory and state.recent and result.at_ms - state.recent[-1][0] > policy.memory * 1000:
+    if policy.memory and recent and result.at_ms - recent[-1][0] > policy.memory * 1000:
         return ()
-    return state.recent
+    return recent
 
 
-def _confirm(policy: Policy, level: Level, recent: Runs) -> tuple[Level, Runs]:
+def confirm(policy: Policy, level: Level, recent: Runs) -> tuple[Level, Runs]:
     """The level that the last runs confirm, and the runs that it rests on."""
     needed, of = policy.down_after
     window = recent[-of:]
@@ -147,8 +147,10 @@ def _confirm(policy: Policy, level: Level, recent: Runs) -> tuple[Level, Runs]:
             return worse, bad
     if level is Level.UNKNOWN:
         return (Level.UP, recent[-1:]) if recent[-1][1] is Level.UP else (level, ())
+    if recent[-1][1] >= level or not level.bad:
+        return level, ()
     last = recent[-policy.up_after :]
-    if level.bad and len(last) == policy.up_after and all(run[1] < level for run in last):
+    if len(last) == policy.up_after and all(run[1] < level for run in last):
         return max(run[1] for run in last), last
     return level, ()
 

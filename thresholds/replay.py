@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from checks.core.result import Failure, FailureKind
 from thresholds.base import Event, Level, Policy, State, Transition
@@ -16,6 +16,7 @@ from thresholds.outages import Outage
 from thresholds.past import Past
 from thresholds.policy import is_well, judged, stays_well
 from thresholds.spans import Spans, inside
+from thresholds.standing import Standing
 from thresholds.timeline import Condition
 
 REAL = 300.0  # s that an outage lasts which nobody may miss
@@ -25,31 +26,46 @@ _MOST_KEPT = 100_000
 REMOVED = "the check was removed from the configuration"
 
 
-@dataclass(slots=True)
 class Replay:
     """A check being judged again. Runs come in the order in which they were: by start, then by attempt."""
 
-    policy: Policy
-    past: Past | None = None  # what the policy looks back on; needed where `policy.remembers`
-    muted: Spans = ()  # maintenance
-    state: State = field(default_factory=State)
-    _well: State | None = field(default=None, init=False, repr=False)  # the last one that is known to be well
+    __slots__ = ("_standing", "_well", "muted", "past", "policy")
+
+    def __init__(self, policy: Policy, past: Past | None = None, muted: Spans = (), state: State | None = None) -> None:
+        """`past` is what the policy looks back on, needed where it `remembers`; `muted`, maintenance."""
+        self.policy = policy
+        self.past = past
+        self.muted = muted
+        self._standing = Standing(policy, state or State())
+        self._well: State | None = None  # the last one that is known to be well
+
+    @property
+    def state(self) -> State:
+        """As the check is after the last run."""
+        return self._standing.state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._standing.state = state
 
     def take(self, result: Run) -> Transition | None:
         """Judge a run; what changed by it."""
         if result.failure is not None and _removed(result.failure):
             return self._close(result)
-        state, past = self.state, self.past
+        standing, past = self._standing, self.past
         if past is not None:
             past.take(result)
-        if (state is self._well or self._is_well()) and stays_well(self.policy, result, past):
+        if not standing.moved and self._is_well(standing.state) and stays_well(self.policy, result, past):
             return None
         muted = bool(self.muted) and _muted(self.muted, result.at_ms)
-        _, self.state, change = judged(self.policy, state, result, past, muted=muted)
+        if not muted and standing.follow(result, past):
+            return None
+        _, standing.state, change = judged(self.policy, standing.state, result, past, muted=muted)
         return change
 
-    def _is_well(self) -> bool:
-        self._well = self.state if is_well(self.state) else None
+    def _is_well(self, state: State) -> bool:
+        if state is not self._well:
+            self._well = state if is_well(state) else None
         return self._well is not None
 
     def _close(self, result: Run) -> Transition | None:
@@ -99,6 +115,7 @@ class Failing:
     """
 
     __slots__ = (
+        "_bad_ms",
         "_check",
         "_doubtful_ms",
         "_failed",
@@ -117,6 +134,7 @@ class Failing:
         self._planned = planned
         self._now: Outage | None = None
         self._failed = 0  # runs of the outage under way
+        self._bad_ms = 0  # the last of them
         self._good = 0  # in a row, during one
         self._good_ms = 0  # the first of these; or the last one, while there is no outage
         self._doubtful_ms = 0  # the first failed attempt of the run that is being repeated
@@ -143,13 +161,13 @@ class Failing:
         if self._good == 1:
             self._good_ms = at_ms
         if self._good >= _BACK:
-            self._keep(replace(self._now, first_good_ms=self._good_ms))
+            self._keep(self._now, self._good_ms)
             self._now, self._good, self._failed, self._good_ms = None, 0, 0, at_ms
 
     def _was_bad(self, at_ms: int, reason: str, attempt: int) -> None:
         began_ms = self._doubtful_ms if attempt > 1 and self._doubtful_ms else at_ms
-        self._last_ms, self._doubtful_ms = at_ms, 0
-        self._good = 0
+        self._last_ms = self._bad_ms = at_ms
+        self._doubtful_ms = self._good = 0
         self._failed += 1
         if self._now is None:
             self._now = Outage(
@@ -163,17 +181,17 @@ class Failing:
                 reason,
                 inside(self._planned, began_ms),
             )
-        else:
-            self._now = replace(self._now, last_bad_ms=at_ms)
 
-    def _keep(self, outage: Outage, until_ms: int = 0) -> None:
-        lasted = (outage.first_good_ms or until_ms) - outage.first_bad_ms
+    def _keep(self, outage: Outage, good_ms: int, until_ms: int = 0) -> None:
+        lasted = (good_ms or until_ms) - outage.first_bad_ms
         if self._failed > 1 and lasted >= self._least * 1000 and len(self.found) < _MOST_KEPT and not outage.planned:
-            self.found.append(replace(outage, bad=lasted / 1000, lost=lasted / 1000))
+            lost = lasted / 1000
+            ended = replace(outage, last_bad_ms=self._bad_ms, first_good_ms=good_ms, bad=lost, lost=lost)
+            self.found.append(ended)
 
     def end(self) -> list[Outage]:
         """All that there were, oldest first; the last one may be open."""
         if self._now is not None:
-            self._keep(self._now, max(self._last_ms, self._now.last_bad_ms))
+            self._keep(self._now, 0, max(self._last_ms, self._bad_ms))
             self._now = None
         return self.found

@@ -111,10 +111,11 @@ class Ranked(Sliding):
     High are values at `bar` or above. Values are put in order when their ranks are asked for, and kept so for a while.
     """
 
-    __slots__ = ("_bar", "_ordered")
+    __slots__ = ("_asked", "_bar", "_middle", "_ordered")
 
     def __init__(self, bar: float = math.inf) -> None:
         super().__init__()
+        self._asked = self._middle = 0.0  # the value that a quantile was last, and what stands for it
         self._bar = bar
         self._ordered: array[float] | None = None
 
@@ -150,8 +151,10 @@ class Ranked(Sliding):
 
     def quantile(self, q: float) -> float | None:
         """The value that stands for the bucket of the quantile, within the extremes; q above 0 and below 1."""
-        ordered = self.ordered
+        ordered = self._ordered if self._ordered is not None else self.ordered
         if not ordered:
             return None
-        middle = stand_in(ordered[rank_of(q, len(ordered))])
-        return min(max(middle, ordered[0]), ordered[-1])
+        value = ordered[rank_of(q, len(ordered))]
+        if value != self._asked:  # the same is asked for again and again while runs come and go on either side of it
+            self._asked, self._middle = value, stand_in(value)
+        return min(max(self._middle, ordered[0]), ordered[-1])

@@ -8,14 +8,16 @@ took says how long we waited.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from checks.core.units import format_duration
 from thresholds.base import Aggregate, Level, WindowThreshold
+from thresholds.past import Why, nothing
 from thresholds.sketch import rank_of
 from thresholds.sliding import Ranked, Summed
 
 _QUANTILES = {Aggregate.P50: 0.5, Aggregate.P75: 0.75, Aggregate.P90: 0.9, Aggregate.P95: 0.95, Aggregate.P99: 0.99}
-_WELL = Level.UP, ""
+_WELL = Level.UP, nothing
 _MOST = 1e300
 
 
@@ -26,19 +28,37 @@ class Window:
     most `sliding.LARGEST` runs, the last ones. When the clock goes back, what is later than now is taken to be of now.
     """
 
-    __slots__ = ("_last_ms", "_nearest", "_of_runs", "_over_ms", "_q", "_simple", "_values", "threshold")
+    __slots__ = (
+        "_at_limit",
+        "_last_ms",
+        "_limits",
+        "_lower",
+        "_nearest",
+        "_of_runs",
+        "_over_ms",
+        "_q",
+        "_ranked",
+        "_simple",
+        "_values",
+        "threshold",
+    )
 
     def __init__(self, threshold: WindowThreshold) -> None:
         self.threshold = threshold
         self._of_runs = threshold.aggregate.of_runs
         self._q = _QUANTILES.get(threshold.aggregate)
         self._over_ms = round(threshold.over * 1000)
-        limits = [limit for limit in (threshold.degraded, threshold.down) if limit is not None]
-        self._nearest = max(limits) if threshold.lower_is_worse else min(limits)
+        by_level = (Level.DOWN, threshold.down), (Level.DEGRADED, threshold.degraded)
+        self._limits = [(level, one, _eased(threshold, one)) for level, one in by_level if one is not None]
+        limits = [limit for _, limit, _ in self._limits]
+        self._lower = threshold.lower_is_worse
+        self._at_limit = threshold.aggregate is Aggregate.FAILURES  # it is crossed there already
+        self._nearest = max(limits) if self._lower else min(limits)
         self._last_ms = 0
         summed = self._of_runs or threshold.aggregate is Aggregate.MEAN
         # What stands for a value is within 1.1 % of it: as long as few are above this, the quantile is below the limit.
         self._values: Summed | Ranked = Summed() if summed else Ranked(self._nearest / 1.02)
+        self._ranked = self._values if isinstance(self._values, Ranked) else None
         self._simple = self._nearest > 0 and not threshold.lower_is_worse
 
     @property
@@ -64,10 +84,10 @@ class Window:
     @property
     def value(self) -> float | None:
         """What the runs come to; None where there are none."""
-        values, aggregate = self._values, self.threshold.aggregate
+        values, aggregate, q = self._values, self.threshold.aggregate, self._q
         if isinstance(values, Ranked):
-            if self._q is not None:
-                return values.quantile(self._q)
+            if q is not None:
+                return values.quantile(q)
             return values.most if aggregate is Aggregate.MAX else values.least
         return values.total if aggregate is Aggregate.FAILURES and values.count else values.mean
 
@@ -77,6 +97,11 @@ class Window:
         return q is not None and values.count - values.high > rank_of(q, values.count)
 
     def judge(self, current: Level) -> tuple[Level, str]:
+        """`weigh`, in words."""
+        level, why = self.weigh(current)
+        return level, why()
+
+    def weigh(self, current: Level) -> tuple[Level, Why]:
         """The level that the window says after `current`, which it said last; and why, where that is not UP.
 
         Too few values reach no level. They keep one only while they themselves are still beyond the eased limit:
@@ -84,20 +109,22 @@ class Window:
         """
         if self._simple and current is Level.UP and (not self._values.high or self._is_low()):
             return _WELL  # at a glance
-        threshold, value = self.threshold, self.value
+        ranked, q, lower = self._ranked, self._q, self._lower
+        value = ranked.quantile(q) if ranked is not None and q is not None else self.value
         if value is None:
-            return Level.UP, ""
-        if not current.bad and (value > self._nearest if threshold.lower_is_worse else value < self._nearest):
-            return Level.UP, ""  # nearly always, so it is asked first
-        few = self.count < threshold.min_samples and threshold.aggregate is not Aggregate.FAILURES
-        for level, limit in ((Level.DOWN, threshold.down), (Level.DEGRADED, threshold.degraded)):
-            if limit is None or (few and current < level):
+            return _WELL
+        if not current.bad and (value > self._nearest if lower else value < self._nearest):
+            return _WELL  # nearly always, so it is asked first
+        threshold, count, at_limit = self.threshold, self._values.count, self._at_limit
+        few = count < threshold.min_samples and not at_limit
+        for level, limit, eased in self._limits:
+            if few and current < level:
                 continue
-            if _crossed(threshold, value, limit):
-                return level, _reason(threshold, value, limit, self.count)
-            if current >= level and _beyond(threshold, value, _eased(threshold, limit)):
-                return level, _held(threshold, value, limit, self.count)
-        return Level.UP, ""
+            if (value < limit if lower else value > limit) or (at_limit and value == limit):
+                return level, partial(_reason, threshold, value, limit, count)
+            if current >= level and (value < eased if lower else value > eased):
+                return level, partial(_held, threshold, value, limit, count)
+        return _WELL
 
 
 def _bounded(value: float) -> float:
@@ -106,14 +133,6 @@ def _bounded(value: float) -> float:
         return min(max(value + 0.0, -_MOST), _MOST)
     except OverflowError:
         return _MOST if value > 0 else -_MOST
-
-
-def _beyond(threshold: WindowThreshold, value: float, limit: float) -> bool:
-    return value < limit if threshold.lower_is_worse else value > limit
-
-
-def _crossed(threshold: WindowThreshold, value: float, limit: float) -> bool:
-    return _beyond(threshold, value, limit) or (threshold.aggregate is Aggregate.FAILURES and value == limit)
 
 
 def _eased(threshold: WindowThreshold, limit: float) -> float:

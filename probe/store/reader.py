@@ -34,6 +34,7 @@ _PAGE = 4096  # runs read at a time: some ms
 _PATIENCE = 5.0  # s that a lock of another program is waited for
 _MOST = 1_000_000  # transitions of one check
 _LOOK_BACK = 64  # transitions in which the last one is looked for that people were told of
+_FAILURES = 10_000  # of one check that are kept as values
 _FOREVER = 1 << 53
 _NOTHING: Mapping[str, Any] = {}
 _FIRST = "SELECT min(at_ms), max(at_ms) FROM results WHERE check_id = (SELECT id FROM checks WHERE name = $1)"
@@ -163,11 +164,14 @@ class Reader:
         after = since_ms, -1
         name = to_text(check)
         wanted: dict[int, _Wanted] = {}
+        failures: dict[tuple[str, str, str], Failure] = {}
         while found := self._read(_RUNS, (name, *after, until_ms, _PAGE)):
             after = found[-1][0], found[-1][1]
             self._learn({row[2] for row in found} - wanted.keys(), wanted, metrics)
             with self._legible():
-                page = list(_stored(check, found, wanted))
+                page = list(_stored(check, found, wanted, failures))
+            if len(failures) > _FAILURES:
+                failures.clear()
             yield page
             if len(found) < _PAGE:
                 return
@@ -218,12 +222,20 @@ class Reader:
             raise StoreError(f"{self.path}: it holds a row that this version cannot read: {error}") from error
 
 
-def _stored(check: str, found: Sequence[Sequence[Any]], wanted: Mapping[int, _Wanted]) -> Iterator[Stored]:
+def _stored(
+    check: str,
+    found: Sequence[Sequence[Any]],
+    wanted: Mapping[int, _Wanted],
+    failures: dict[tuple[str, str, str], Failure],
+) -> Iterator[Stored]:
+    """`failures` are those seen so far: most runs fail as the one before, and to make each anew took half of a read."""
     for at_ms, attempt, shape, duration_us, provisional, kind, phase, message, measured in found:
         if (ask := wanted.get(shape)) is None:
             continue
         phases, facts = (_NOTHING, ask.same) if ask.none else _values(ask, _measured.decode(measured))
-        failure = None if kind is None else Failure(FailureKind(kind), phase, message)
+        failure = None if kind is None else failures.get((kind, phase, message))
+        if failure is None and kind is not None:
+            failure = failures[kind, phase, message] = Failure(FailureKind(kind), phase, message)
         yield Stored(check, at_ms, duration_us / MICRO, phases, facts, failure, attempt, provisional == 1)
 
 

@@ -1,7 +1,8 @@
 """The short ways of judging are never seen: what people see is what the rules alone say, run by run.
 
-There are four: a check that is well and stays well keeps its state, a replay remembers that it is well, a window that
-lies far under its limits says so at a glance, and real outages are not looked for in good runs.
+There are five: a check that is well and stays well keeps its state, a replay remembers that it is well and puts off
+what a run changes where nothing shows, a window that lies far under its limits says so at a glance, and real outages
+are not looked for in good runs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -143,6 +144,18 @@ def histories(draw: st.DrawFn) -> list[Draft]:
     return found
 
 
+@st.composite
+def troubles(draw: st.DrawFn) -> list[Draft]:
+    """What happens to a check that is seldom well."""
+    found: list[Draft] = []
+    for _ in range(draw(st.integers(1, 12))):
+        kind = draw(st.sampled_from(["refused", "refused", "repeated", "good", "good"]))
+        total = draw(st.sampled_from([0.5, 1.6, 2.5]))
+        found.append((EVERY_MS, kind, total, draw(st.sampled_from([0.1, 0.5])), {}, draw(st.integers(1, 30))))
+        found += draw(st.lists(drafts, max_size=2))
+    return found
+
+
 mutings = st.lists(st.tuples(st.integers(0, 300), st.integers(1, 60)), max_size=2)
 Make = Callable[..., Run]
 
@@ -246,6 +259,41 @@ def test_a_replay_tells_what_the_rules_say(
     for make in (Result, Stored):
         again = Replay(policy, Past(parts(policy)) if policy.remembers else None, muted)
         assert [again.take(run) for run in runs(history, make)] == wanted
+
+
+@settings(max_examples=200)
+@given(policies, troubles(), mutings, st.integers(1, 40))
+def test_what_a_replay_puts_off_is_there_when_it_is_asked_for(
+    policy: Policy, history: list[Draft], mutings: list[tuple[int, int]], often: int
+) -> None:
+    """Of checks that are bad most of the time: each transition is that of the rules, and so is each state."""
+    muted, found = spans(mutings), list(runs(history))
+    again = Replay(policy, Past(parts(policy)) if policy.remembers else None, muted)
+    state, past = State(), Plain(policy)
+    for number, result in enumerate(found):
+        if result.failure is not None and result.failure.message == REMOVED:
+            continue
+        past.take(result)
+        _, state, change = judged(policy, state, result, past, muted=is_muted(muted, result.at_ms))
+        assert again.take(result) == change
+        if number % often == 0:
+            assert seen(again.state) == seen(state)
+    assert seen(again.state) == seen(state)
+
+
+@pytest.mark.parametrize(
+    "windows",
+    [(), (ALL_WINDOWS[0],), (window("total over 60", Aggregate.MAX, 0.9, 2.0),), (ALL_WINDOWS[7], ALL_WINDOWS[4])],
+)
+def test_a_check_that_stays_bad_is_written_down_once(windows: tuple[WindowThreshold, ...]) -> None:
+    policy = Policy((Threshold("total", 1.0, 2.0),), windows=windows)
+    again, made = Replay(policy, Past(map(Window, windows))), []
+    for number in range(100):
+        again.take(Result("a", START_MS + number * EVERY_MS, 2.5, failure=REFUSED if number % 3 else None))
+        made.append(again._standing._state)
+    assert len({id(state) for state in made[30:]}) == 1
+    assert again.state.recent[-1][0] == START_MS + 99 * EVERY_MS
+    assert again.state.reason == "total 2.5 s is over 2 s"
 
 
 def test_histories_of_this_kind_have_every_event_and_every_reason() -> None:
