@@ -128,6 +128,11 @@ class Hub:
         watch = self._watches.get(name)
         return covered_until(watch.seen_ms, watch.planned.spec.every) if watch is not None and watch.seen_ms else 0
 
+    def seen(self, name: str) -> int:
+        """When the last run of a check began, or what took longer than its interval ended: Unix ms; 0: never."""
+        watch = self._watches.get(name)
+        return watch.seen_ms if watch is not None else 0
+
     def pasts(self) -> Mapping[str, Past]:
         """What windows and baselines look back on, by check."""
         return {name: watch.past for name, watch in self._watches.items() if watch.past is not None}

@@ -46,7 +46,15 @@ class Roller:
         self._clock = clock
         self._wall = WallTime(clock)
         self._worked_since = 0.0
+        self._made: dict[int, int] = {}  # by step, up to when its buckets are made, in Unix ms
         self.grace = grace  # s
+
+    @property
+    def behind(self) -> float:
+        """For how many seconds the oldest bucket that could be made has waited; up to a minute where all is well."""
+        over_ms = self._clock.now_ms() - round(self.grace * 1000)
+        waited = [over_ms - at_ms - step * 1000 for step, at_ms in self._made.items()]
+        return max(0, *waited) / 1000 if waited else 0.0
 
     async def run(self) -> None:
         await self._clock.sleep(_FIRST)
@@ -69,16 +77,21 @@ class Roller:
         """Make the buckets of a step that were never made, and that what they are made of is complete for."""
         store, rolled = self._store, await self._store.rolled()
         at_ms, until_ms = rolled.get(step, 0), begin(rolled.get(_FINER.get(step, 0), over_ms), step)
+        self._made.setdefault(step, max(at_ms, until_ms))
         if at_ms >= until_ms:
             return
         if step == FIVE_MINUTES:
             # Before anything is read: from now on nothing comes to these buckets without leaving a mark.
             await store.seal(until_ms)
         checks = await store.numbers()
+        first_ms = await self._next(step, at_ms, until_ms)
+        self._made[step] = until_ms if first_ms is None else first_ms
         while (start_ms := await self._next(step, at_ms, until_ms)) is not None:
             at_ms = start_ms + step * 1000
             await self._make(step, start_ms, checks, until_ms=at_ms)
+            self._made[step] = at_ms
         await store.roll_until(step, until_ms)
+        self._made[step] = until_ms
 
     async def _next(self, step: int, at_ms: int, until_ms: int) -> int | None:
         """The next bucket that there is something for."""

@@ -22,6 +22,8 @@ _ROOM = 1.1  # of the free space wanted: above it all is well again
 _OVERSIZE, _SIZED = 1.1, 1.05  # of `retention.size`
 _BRIEFLY = 60.0  # s that are enough to be sure
 _LONG = 900.0
+_BEHIND = 3600.0  # s that rollups may be behind
+_NAMED = 5  # checks that are named where many are meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Sight:
     jumped: float = 0.0  # how far the wall clock has jumped since the last look
     stale: str = ""  # how the configuration on disk differs from the one at work
     unheard: Mapping[str, str] = field(default_factory=dict)  # who does not take our pings, and why
+    absent: Mapping[str, float] = field(default_factory=dict)  # checks without results, and for how long
+    behind: float = 0.0  # for how long history has waited to be rolled up
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class Symptom:
 def symptoms(sight: Sight, limits: Limits) -> Iterator[Symptom]:
     """How every part stands. Of a receiver and a ping only while there is something to say."""
     yield _probing(sight)
+    yield _absent(sight)
     yield _lag(sight.vitals, limits)
     yield _schedule(sight, limits)
     yield _results(sight)
@@ -75,6 +80,7 @@ def symptoms(sight: Sight, limits: Limits) -> Iterator[Symptom]:
     yield _clock(sight, limits)
     yield _files(sight.vitals, limits)
     yield from _disk(sight, limits)
+    yield _rollups(sight.behind)
     yield Symptom("config/file", bool(sight.stale), sight.stale, after=limits.stale)
     for name, waited in sight.waiting.items():
         yield _delivery(name, waited, limits)
@@ -86,6 +92,17 @@ def _probing(sight: Sight) -> Symptom:
     silent = bool(sight.pace) and sight.silent > sight.pace
     reason = f"no run has ended for {_length(sight.silent)}; one should every {_length(sight.pace)} or sooner"
     return Symptom("probing", silent, reason, Level.DOWN)
+
+
+def _absent(sight: Sight) -> Symptom:
+    """Where no run ends at all, that is said, and not of each check again."""
+    names = sorted(sight.absent, key=lambda name: (-sight.absent[name], name))
+    some = ", ".join(f"{name} for {_length(sight.absent[name])}" for name in names[:_NAMED])
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    checks = "1 check" if len(names) == 1 else f"{len(names)} checks"
+    reason = f"no result of {checks}, which {'is' if len(names) == 1 else 'are'} to run: {some}{more}"
+    silent = bool(sight.pace) and sight.silent > sight.pace
+    return Symptom("absent", None if silent else bool(names), reason, after=_BRIEFLY, calm=_BRIEFLY)
 
 
 def _lag(vitals: Iterable[Vitals], limits: Limits) -> Symptom:
@@ -166,6 +183,12 @@ def _disk(sight: Sight, limits: Limits) -> Iterator[Symptom]:
     bad = None if _SIZED <= share < _OVERSIZE else share >= _OVERSIZE
     reason = f"the database takes {_size(disk.size)}, more than its {_size(disk.wanted)}: what may go is gone"
     yield Symptom("history", bad, reason, after=_LONG, calm=_BRIEFLY)
+
+
+def _rollups(behind: float) -> Symptom:
+    bad = None if _BEHIND / 2 < behind <= _BEHIND else behind > _BEHIND
+    reason = f"history has waited for {_length(behind)} to be rolled up; runs are kept for `retention.age` until it is"
+    return Symptom("rollups", bad, reason)
 
 
 def _delivery(name: str, waited: float, limits: Limits) -> Symptom:

@@ -19,6 +19,8 @@ class Watched(Collector):
         self.own: Callable[[], Mapping[str, State]] = dict
         self.heard: Callable[[], Mapping[str, Heard]] = dict
         self.jumps: Callable[[], int] = int
+        self.behind: Callable[[], float] = float
+        self.absent: Callable[[], int] = int
 
     def collect(self) -> Iterable[Metric]:
         about = "How a part of Probe stands of which something was said: 1 up, 2 degraded, 3 down."
@@ -29,6 +31,10 @@ class Watched(Collector):
         yield from self._words()
         about = "Times that the wall clock jumped against the steady one."
         yield CounterMetricFamily("probe_clock_jumps", about, self.jumps())
+        about = "For how long the oldest five minutes, hour or day that is over has waited to be rolled up."
+        yield GaugeMetricFamily("probe_rollup_lag_seconds", about, self.behind())
+        about = "Checks that are to run and have had no result for three of their intervals."
+        yield GaugeMetricFamily("probe_checks_absent", about, self.absent())
 
     def _words(self) -> Iterable[Metric]:
         of = ("target",)

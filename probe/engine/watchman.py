@@ -16,6 +16,7 @@ from probe.clock import Clock
 from probe.config.model import Config
 from probe.config.passive import TYPE as PASSIVE
 from probe.config.sources import Signs, Sources, digest_of, signs_of
+from probe.engine.absent import Roll
 from probe.engine.aside import Aside
 from probe.engine.latch import Latch
 from probe.engine.symptoms import DEADMAN, DELIVERY, Disk, Sight, Symptom, over, symptoms
@@ -28,11 +29,25 @@ _EVERY = 5.0  # s between two looks
 _TICK = 1.0  # s between two looks at the clock
 _MINUTE = 60.0  # s in which runs are counted
 _HOUR = 3600.0
+_ROLL_CALL = 30.0  # s between two looks at every check: with 20,000 of them one takes 10 ms
 _SELDOM = 60.0  # s between two looks at the disk and at the configuration's files
 _PATIENCE = 5.0  # s that a disk may take
 _BLIND = 60.0  # s without a look after which nothing is known to be well
 _PACES = 3  # intervals of the check that runs most often
-_OURS = ("probing", "lag", "schedule", "results", "workers", "clock", "files", "disk", "history", "config/file")
+_OURS = (
+    "probing",
+    "lag",
+    "schedule",
+    "results",
+    "workers",
+    "clock",
+    "files",
+    "disk",
+    "history",
+    "config/file",
+    "absent",
+    "rollups",
+)
 _VITAL = ("store", "probing", "lag", "unjudged", DELIVERY)  # without these Probe is not well
 
 
@@ -49,6 +64,8 @@ class Parts:
     unheard: Callable[[], Mapping[str, str]]  # pings that fail, and why; "" for those that do not
     own: Callable[[], Mapping[str, State]]  # what has been said of ourselves
     report: Callable[[str, Level, str], None]
+    seen: Callable[[str], int]  # Unix ms of the last run of a check; 0: there was none
+    behind: Callable[[], float]  # s that history has waited to be rolled up
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +92,9 @@ class Watchman:
         self._began = self._looked = clock.monotonic()
         self._silent = 0.0  # s of our own looking since a run has ended: while we were stopped ourselves none could
         self._runs = 0
+        self._roll = Roll()
+        self._called = 0.0  # s of our own looking since the checks were called
+        self._absent: Mapping[str, float] = {}
         self._counts: deque[_Count] = deque()
         self._dropped: dict[str, int] | None = None
         self._offset = self._wall_offset()
@@ -113,6 +133,11 @@ class Watchman:
                 due = now + _EVERY
                 await self._look_aside(now)
                 self.look()
+
+    @property
+    def absent(self) -> Mapping[str, float]:
+        """The checks that are to run and have no results, and for how many seconds; at most half a minute old."""
+        return self._absent
 
     def trouble(self) -> str:
         """Why Probe is not well, in a line; "" when it is. What cannot be known is not well."""
@@ -162,6 +187,13 @@ class Watchman:
         ran = self._parts.runs()
         self._silent = self._silent + passed if ran == self._runs else 0.0
         self._runs = ran
+        self._called += passed
+        if 0 < self._pace() < self._silent:
+            self._roll, self._absent = Roll(), {}  # none could have a result: each gets its time anew
+        elif self._called >= _ROLL_CALL:
+            config, parts = self._config, self._parts
+            self._absent = self._roll.call(config.checks, parts.paused(), parts.seen, self._called)
+            self._called = 0.0
 
     def _sight(self, now: float) -> Sight:
         vitals = self._parts.vitals()
@@ -184,6 +216,8 @@ class Watchman:
             jumped=jumped,
             stale=self._differs(),
             unheard=self._parts.unheard(),
+            absent=self._absent,
+            behind=self._parts.behind(),
         )
 
     def _count(self, vitals: Sequence[Vitals], now: float) -> _Count:

@@ -181,6 +181,8 @@ class Built(Told):
             unheard=self._deadman.unheard,
             own=board.own_states,
             report=board.report,
+            seen=board.seen,
+            behind=lambda: self._roller.behind,
         )
 
     def _observe(self) -> None:
@@ -191,6 +193,8 @@ class Built(Told):
         own.incidents.open = self.dispatcher.book.open
         own.promised.accounts = lambda: self.judgement.accountant.accounts
         own.usuals.watches = self.board.views
+        own.watched.behind = lambda: self._roller.behind
+        own.watched.absent = lambda: len(self._watchman.absent)
 
     def _clear_own(self, config: Config) -> None:
         """What is right again for certain: the store is open, the configuration is read, some receivers are gone."""

@@ -166,6 +166,39 @@ async def test_what_is_over_is_rolled_and_what_is_not_waits(store: Store) -> Non
     await assert_rolled(store, entries, [FIVE_MINUTES])
 
 
+async def test_how_far_history_is_behind_is_how_long_the_oldest_bucket_has_waited(store: Store) -> None:
+    await store.append([run_at(random.Random(2), CHECKS[0], START_MS + number * 30_000) for number in range(20)])
+    clock = Restless(START_MS + 640_000)
+    roller = Roller(store, clock, grace=30.0)
+    assert roller.behind == 0  # nothing is known yet
+    await roller.roll()
+    assert roller.behind == 0  # the third five minutes are not over
+    clock._now += 900 - 640 + 30
+    assert roller.behind == 0
+    clock._now += 20
+    assert roller.behind == pytest.approx(20.0)
+    clock._now += 40_000
+    assert roller.behind == pytest.approx(40_020.0)
+    await roller.roll()
+    assert roller.behind < 300
+
+
+async def test_history_that_no_roller_reached_for_long_is_behind_from_the_first_look(store: Store) -> None:
+    """A service that was down, and whose roller gets no further than to its first bucket."""
+    await store.append([run_at(random.Random(2), CHECKS[0], START_MS)])
+    roller = Roller(store, Restless(START_MS + DAY_MS), grace=30.0)
+
+    async def seal(_until_ms: int) -> None: ...
+
+    async def keep(*_: object, **__: object) -> None:
+        raise StoreError("the disk fails")
+
+    store.seal, store.keep = seal, keep  # type: ignore[method-assign,assignment]
+    with pytest.raises(StoreError):
+        await roller.roll()
+    assert roller.behind == pytest.approx(DAY_MS / 1000 - 300 - 30, abs=2)
+
+
 async def test_long_times_without_a_run_take_no_time(store: Store) -> None:
     """Of three years of which two days have runs, no more is read than these."""
     dice = random.Random(1)

@@ -81,6 +81,12 @@ def only(sight: Sight, subject: str, limits: Limits = LIMITS) -> Symptom:
         ("probing", Sight(silent=61, pace=60), True),
         ("probing", Sight(silent=60, pace=60), False),
         ("probing", Sight(silent=10**6, pace=0), False),  # nothing is to run
+        ("absent", Sight(absent={"a": 60.0}), True),
+        ("absent", Sight(), False),
+        ("absent", Sight(absent={"a": 60.0}, silent=61, pace=60), None),  # that no run ends at all is said already
+        ("rollups", Sight(behind=3601.0), True),
+        ("rollups", Sight(behind=2000.0), None),
+        ("rollups", Sight(behind=120.0), False),
         ("lag", Sight([lagging(0.02, 0.4)]), True),
         ("lag", Sight([lagging(0.01, 0.4)]), None),
         ("lag", Sight([lagging(0.005, 0.4)]), False),
@@ -172,6 +178,11 @@ class Body:
     unheard: dict[str, str] = field(default_factory=dict)
     own: dict[str, State] = field(default_factory=dict)
     told: list[tuple[str, str]] = field(default_factory=list)
+    stuck: dict[str, int] = field(default_factory=dict)  # checks that have no further run
+    behind: float = 0.0
+
+    def seen(self, check: str) -> int:
+        return self.stuck.get(check, self.runs)
 
     def report(self, subject: str, level: Level, reason: str) -> None:
         self.own[subject] = State(level, reason=reason)
@@ -180,7 +191,7 @@ class Body:
     def parts(self) -> Parts:
         return Parts(
             lambda: self.vitals, lambda: self.runs, lambda: self.paused, lambda: self.dropped, lambda: self.waiting,
-            lambda: 0, lambda: self.unheard, lambda: self.own, self.report,
+            lambda: 0, lambda: self.unheard, lambda: self.own, self.report, self.seen, lambda: self.behind,
         )  # fmt: skip
 
 
@@ -239,6 +250,66 @@ async def test_when_no_run_ends_it_is_told_once_and_taken_back(clock: FakeClock,
         await one.ran(10)
         assert one.body.told == [("probing", "DOWN"), ("probing", "UP")]
         assert (one.watchman.trouble(), one.stirred) == ("", 2)
+
+
+async def test_a_check_without_results_is_named_while_others_have_some(clock: FakeClock, tmp_path: Path):
+    config = configured(tmp_path)
+    slow = Planned(CheckSpec("slow", Page(), 60.0, 5.0), Policy(), "http")
+    config = replace(config, checks={**config.checks, "slow": slow})
+    async with Standing(clock, config) as one:
+        await one.ran(120)
+        one.body.stuck = {"slow": 7}
+        await one.ran(180)
+        assert (one.body.told, one.watchman.absent) == ([], {})  # three intervals are its own
+        await one.ran(150)
+        assert one.body.told == [("absent", "DEGRADED")]
+        assert one.body.own["absent"].reason.startswith("no result of 1 check, which is to run: slow for 4m 3")
+        assert one.watchman.trouble() == ""  # what the others say is as good as ever
+        one.body.stuck = {}
+        await one.ran(120)
+        assert one.body.told[-1] == ("absent", "UP")
+
+
+async def test_a_check_that_never_began_is_absent_too_and_a_paused_one_is_not(clock: FakeClock, tmp_path: Path):
+    body = Body(stuck={"a": 0}, paused=frozenset({"b"}))
+    config = configured(tmp_path)
+    others = {name: Planned(CheckSpec(name, Page(), 10.0, 5.0), Policy(), "http") for name in ("b", "c")}
+    async with Standing(clock, replace(config, checks={**config.checks, **others}), body) as one:
+        await one.ran(200)
+        assert set(one.watchman.absent) == {"a"}
+        body.paused, body.stuck = frozenset(), {"a": 0, "b": 5}
+        await one.ran(35)
+        assert set(one.watchman.absent) == {"a"}  # from its pause on it has its time
+        await one.ran(60)
+        assert set(one.watchman.absent) == {"a", "b"}
+
+
+async def test_after_a_silence_of_all_each_check_has_its_time_again(clock: FakeClock, tmp_path: Path):
+    async with Standing(clock, configured(tmp_path)) as one:
+        await one.ran(60)
+        await one.pass_(600)
+        await one.ran(300)
+        assert one.body.told == [("probing", "DOWN"), ("probing", "UP")]
+
+
+def test_of_many_absent_checks_the_longest_silent_are_named():
+    sight = Sight(absent={f"shop/{number}": 60.0 + number for number in range(9)})
+    reason = only(sight, "absent").reason
+    assert reason.startswith("no result of 9 checks, which are to run: shop/8 for 1m 8s, shop/7 for 1m 7s, ")
+    assert reason.endswith("shop/4 for 1m 4s and 4 more")
+
+
+async def test_history_that_is_not_rolled_up_is_told(clock: FakeClock, tmp_path: Path):
+    async with Standing(clock, configured(tmp_path), Body(behind=3500.0)) as one:
+        await one.ran(10)
+        assert one.body.told == []
+        one.body.behind = 3700.0
+        await one.ran(10)
+        assert one.body.told == [("rollups", "DEGRADED")]
+        assert one.body.own["rollups"].reason.startswith("history has waited for 1h 1m to be rolled up")
+        one.body.behind = 60.0
+        await one.ran(10)
+        assert one.body.told[-1] == ("rollups", "UP")
 
 
 async def test_paused_checks_are_not_waited_for(clock: FakeClock, tmp_path: Path):
