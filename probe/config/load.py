@@ -36,6 +36,7 @@ from probe.config.secrets import Secrets
 from probe.config.sections import NetworkSection, RetentionSection, Service, Settings
 from probe.config.services import plan_services
 from probe.config.sources import sources_of
+from probe.config.space import doubt_space
 from probe.config.targets import Targets
 from probe.config.tree import Table
 from probe.config.upkeep import Upkeep, read_maintenance
@@ -107,6 +108,7 @@ class _Reading:
         network = _network(settings.network)
         advise(self._faults, settings, network, planner, alerts, {*oncall.named, *watching.named, *alerts.fallbacks})
         doubt(self._faults, planner, plans, settings.retention, self._now_ms)
+        doubt_space(self._faults, planner.checks.values(), settings.retention)
         doubt_upkeep(self._faults, upkeep, planner.checks.values(), self._now_ms)
         led = {*watching.named, *(target for _, route in alerts.routes for target in route.to)}
         doubt_oncall(self._faults, oncall, alerts.receivers, led, zoned=zone is not None, now_ms=self._now_ms)
