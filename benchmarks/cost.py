@@ -245,12 +245,12 @@ async def measure(plan: Plan) -> tuple[list[Table], list[Goal]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--short", action="store_true", help="8 rounds, 4,000 checks that wait, 150 that have run")
+    parser.add_argument("--short", action="store_true", help="4 rounds, 2,000 checks that wait, 100 that have run")
     parser.add_argument("--rounds", type=int, help="rounds, each with every kind and way in turn (40)")
     parser.add_argument("--checks", type=int, help="how many checks wait (10,000)")
     options = parser.parse_args()
     end_on_sigterm()
-    plan = Plan(rounds=8, checks=4_000, ran=150) if options.short else Plan()
+    plan = Plan(rounds=4, checks=2_000, ran=100, https=400) if options.short else Plan()
     given = {key: getattr(options, key) for key in ("rounds", "checks") if getattr(options, key) is not None}
     show(*asyncio.run(measure(replace(plan, **given))))
 

@@ -99,14 +99,14 @@ def measure(rate: int, rounds: int, seconds: float) -> Sequence[Table]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--short", action="store_true", help="one round of 3 s each")
+    parser.add_argument("--short", action="store_true", help="one round of 2 s each")
     parser.add_argument("--rate", type=int, default=500, help="runs/s (500)")
     parser.add_argument("--rounds", type=int, help="rounds, each with every length in turn (3)")
     parser.add_argument("--seconds", type=float, help="length of a window (8)")
     options = parser.parse_args()
     end_on_sigterm()
     rounds = options.rounds or (1 if options.short else 3)
-    seconds = options.seconds or (3.0 if options.short else 8.0)
+    seconds = options.seconds or (2.0 if options.short else 8.0)
     print("\n\n".join(table.markdown() for table in measure(options.rate, rounds, seconds)))
 
 

@@ -234,14 +234,14 @@ def measure(plan: Plan) -> tuple[Table, list[Goal]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--short", action="store_true", help="one round of 4 s each")
+    parser.add_argument("--short", action="store_true", help="one round of 2.5 s each")
     parser.add_argument("--rate", type=int, help="runs/s (1000)")
     parser.add_argument("--stall", type=float, help="ms for which the loop is blocked (10)")
     parser.add_argument("--every", type=float, help="ms between two stalls, about (100)")
     parser.add_argument("--rounds", type=int, help="rounds, each with every form in turn (3)")
     parser.add_argument("--seconds", type=float, help="length of a measured window (15)")
     options = parser.parse_args()
-    plan = Plan(rounds=1, seconds=4.0) if options.short else Plan()
+    plan = Plan(rounds=1, seconds=2.5) if options.short else Plan()
     given = {key: getattr(options, key) for key in ("rate", "rounds", "seconds") if getattr(options, key) is not None}
     given |= {key: getattr(options, key) / 1000 for key in ("stall", "every") if getattr(options, key) is not None}
     end_on_sigterm()
