@@ -94,9 +94,7 @@ class Tally:
         sketch = self.sketches.get(metric)
         if sketch is None:
             sketch = self.sketches[metric] = Sketch()
-        add = sketch.add
-        for value in seconds:
-            add(value)
+        sketch.extend(seconds)
 
     def merge(self, other: Tally) -> None:
         """Take in all that another counted."""

@@ -9,7 +9,7 @@ import math
 import struct
 import sys
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 # Base-2 exponential buckets as in Prometheus' native histograms, schema 5: bucket k holds GAMMA^(k-1) < v <= GAMMA^k.
@@ -23,6 +23,8 @@ _BOUNDS = tuple(2.0 ** (i / _PER_DOUBLING - 1) for i in range(_PER_DOUBLING))
 _MIDDLES = tuple(2 * bound / (GAMMA + 1) for bound in (*_BOUNDS, 1.0))
 _ABOVE_ZERO = 128 * _PER_DOUBLING  # added to a key, so that slots of positive values begin at 1
 _UNIT = 2**40  # sums are kept in whole units of 2^-40: integers add up to the same in any order
+
+_LARGE = 1e100  # below it a value has units without more ado
 
 _VERSION = 1
 _ENDS = struct.Struct("<dd")
@@ -56,6 +58,14 @@ def slot_of(value: float) -> int:
     if value < -ZERO:
         return -(key_of(-value) + _ABOVE_ZERO)
     return 0
+
+
+def _slots_of(values: Iterable[float]) -> list[int]:
+    """`slot_of` each of some values above ZERO: without a call for each it takes two thirds of the time."""
+    return [
+        bisect_left(_BOUNDS, fraction) + (exponent + 127) * _PER_DOUBLING
+        for fraction, exponent in map(math.frexp, values)
+    ]
 
 
 def middle_of(slot: int) -> float:
@@ -113,6 +123,23 @@ class Sketch:
             self.least = value
         if self.most is None or value > self.most:
             self.most = value
+
+    def extend(self, values: Iterable[float]) -> None:
+        """Take many in, at two thirds of what `add` takes for each; all, or with a ValueError none."""
+        known = list(values)
+        if not known:
+            return
+        if not all(map(math.isfinite, known)):
+            raise ValueError("a sketch takes finite numbers")
+        slots, least, most = self._slots, min(known) + 0.0, max(known) + 0.0  # -0.0 becomes 0.0
+        usual = least > ZERO and most < _LARGE
+        get = slots.get
+        for slot in _slots_of(known) if usual else map(slot_of, known):
+            slots[slot] = get(slot, 0) + 1
+        self._sum += sum([round(value * _UNIT) for value in known] if usual else map(in_units, known))
+        self.count += len(known)
+        self.least = least if self.least is None else min(self.least, least)
+        self.most = most if self.most is None else max(self.most, most)
 
     def merge(self, other: Sketch) -> None:
         """Take in all that another holds."""

@@ -164,6 +164,29 @@ def test_adding_many_at_once_is_adding_each() -> None:
     assert sketch.encode() == _of([0.3] * 1000).encode()
 
 
+@given(st.lists(st.lists(st.floats(-1e308, 1e308), max_size=40), max_size=4))
+@example([[-0.0], [0.0, -0.0]])
+@example([[0.21, 0.0125, 3e-6, 1e99], [1e101, 0.5], [2.0**-128, 1.0]])
+@example([[1e-40, -1e-40, 5e-324]])
+def test_taking_many_in_is_adding_each(batches: list[list[float]]) -> None:
+    one, each = Sketch(), Sketch()
+    for values in batches:
+        one.extend(iter(values))
+        for value in values:
+            each.add(value)
+    assert one.encode() == each.encode()
+    assert (one.count, one.least, one.most, one.total) == (each.count, each.least, each.most, each.total)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+def test_of_many_of_which_one_is_no_number_none_is_taken(wrong: float) -> None:
+    sketch = _of([1.0, 2.0])
+    before = sketch.encode()
+    with pytest.raises(ValueError, match="finite numbers"):
+        sketch.extend([3.0, wrong])
+    assert sketch.encode() == before
+
+
 def test_a_sketch_merged_into_itself_counts_double() -> None:
     sketch = _of([1.0, 2.0])
     sketch.merge(sketch)
