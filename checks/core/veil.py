@@ -17,7 +17,24 @@ _PAIRS = (("api", "key"), ("access", "key"), ("private", "key"), ("session", "id
 _SPELLED = (*_WORDS, *(f"{one}{joint}{other}" for one, other in _PAIRS for joint in ("", "_", "-")))
 _KEYWORDS = "|".join(_SPELLED)
 # Beside those that a header may have: what logins and signed links call their proofs.
-_PROOFS = frozenset({"assertion", "code", "hmac", "jwt", "otp", "pin", "samlrequest", "samlresponse", "sid", "sig"})
+_PROOFS = frozenset(
+    {
+        "assertion",
+        "bearer",
+        "code",
+        "hmac",
+        "jwt",
+        "otp",
+        "pass",
+        "pin",
+        "psk",
+        "pwd",
+        "samlrequest",
+        "samlresponse",
+        "sid",
+        "sig",
+    }
+)
 _USERINFO = re.compile(r"(?<=://)[^\s/?#@]{1,400}@")
 _PARAMETER = re.compile(r"([?&#;])([^=&#;?\s]{1,100})=([^&#;\s\"'<>]+)")
 # Paths of which a part lets somebody in, as chats make them: Slack, Discord, Telegram, Teams, Mattermost.

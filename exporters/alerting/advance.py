@@ -58,6 +58,7 @@ class _Advance:
         self.shown = [one.incident for one in self.live if not one.hold]
         self.new: dict[str, str] = {}  # why, by receiver that hears of it for the first time
         self.again: dict[str, str] = {}  # ... that hears that it lasts
+        self.asked: dict[str, str] = {}  # ... that is asked whether an acknowledgement still holds
         self.last: set[str] = set()  # of the new those who hear of it because nobody else could be told
         self.wakes = [one.until_ms for one in self.live if one.hold and one.until_ms]
         self.lapsed: list[str] = []
@@ -107,6 +108,8 @@ class _Advance:
         tells = [] if news is None else [Tell(news, dict.fromkeys(told, ""), was)]
         if news is None and self.again:
             tells.append(Tell(NoticeKind.REPEATED, dict(self.again)))
+        if self.asked:
+            tells.append(Tell(NoticeKind.REPEATED, dict(self.asked), asks=True))
         if some := {name: why for name, why in fresh.items() if name not in self.last}:
             tells.append(Tell(NoticeKind.OPENED, some))
         if some := {name: why for name, why in fresh.items() if name in self.last}:
@@ -135,7 +138,7 @@ class _Advance:
                 kind, was = NoticeKind.CHANGED, before.level
                 self.urgent = self.urgent or not self.case.key or incident.level > before.level
             elif before.status.held is not incident.status.held or _passed_on(before, incident):
-                kind = kind or (NoticeKind.ACKNOWLEDGED if incident.status.held else NoticeKind.UNACKNOWLEDGED)
+                kind = kind or self._handed(incident)
             elif incident.count >= 2 * before.count and not incident.status.held:
                 kind = NoticeKind.CHANGED
         open_ids = {one.incident.id for one in self.live}
@@ -150,6 +153,16 @@ class _Advance:
         ):
             kind = NoticeKind.CHANGED  # one of several is over
         return kind, was
+
+    def _handed(self, incident: Incident) -> NoticeKind:
+        """Somebody takes care of an incident, or does not any more. Of a group that is a change until they have all."""
+        if self._held():
+            return NoticeKind.ACKNOWLEDGED
+        before = [self.case.said[one.id] for one in self.shown if one.id in self.case.said]
+        if incident.status.held or not all(said.status.held for said in before):
+            self.urgent = True  # what somebody does is told at once
+            return NoticeKind.CHANGED
+        return NoticeKind.UNACKNOWLEDGED
 
     def _postponed(self, news: NoticeKind) -> bool:
         """Whether a message about a change comes too soon: after the last one, or before others that come with it."""
@@ -206,7 +219,7 @@ class _Advance:
 
     def _anew(self, line: Line) -> Line:
         """Nobody takes care of it any more: it begins anew. Those who know are told that, and are not told twice."""
-        line = replace(line, paused=False, again=True, since_ms=self.now_ms, step=0, reminded_ms=0, absent=())
+        line = replace(line, paused=False, again=True, since_ms=self.now_ms, step=0, reminded={}, absent=())
         if not line.target.startswith(_ESCALATION) and ":" in line.target:
             line, _ = self._told(line, line.target, line.route)
         return line
@@ -348,29 +361,35 @@ class _Advance:
 
     def _reminded(self, line: Line, policy: EscalationPolicy) -> Line:
         """Whoever acknowledged is asked now and then whether that still holds."""
-        acked = [one for one in self.shown if one.status is Status.ACKNOWLEDGED]
-        if not policy.ack.remind or not acked:
+        if not policy.ack.remind:
             return line
-        acked_ms = max(one.acked_ms for one in acked)
-        asked = line.reminded_ms if line.reminded_ms > acked_ms else 0
+        reminded: dict[str, int] = {}
+        for incident in self.shown:
+            if incident.status is Status.ACKNOWLEDGED and (at_ms := self._asked(incident, line, policy)):
+                reminded[incident.id] = at_ms
+        return replace(line, reminded=reminded) if reminded != line.reminded else line
+
+    def _asked(self, incident: Incident, line: Line, policy: EscalationPolicy) -> int:
+        """When whoever has an incident was asked about it last, which may be now; 0: not yet."""
+        asked = line.reminded.get(incident.id, 0)
+        asked = asked if asked > incident.acked_ms else 0
+        since_ms = asked or incident.acked_ms
         if asked and policy.ack.unack_after:
             due_ms = asked + round(policy.ack.unack_after * 1000)
             if self.now_ms < due_ms:
                 self.wakes.append(due_ms)
-                return line
+                return asked
             if self.now_ms - due_ms < _LATE_MS:
-                self.lapsed += [one.id for one in acked]
-                return line
-            # While nothing ran nobody could answer: they are asked again.
-            asked, acked_ms = 0, 0
-        due_ms = (asked or acked_ms) + round(policy.ack.remind * 1000)
+                self.lapsed.append(incident.id)
+                return asked
+            since_ms = 0  # while nothing ran nobody could answer: they are asked again
+        due_ms = since_ms + round(policy.ack.remind * 1000)
         if self.now_ms < due_ms:
             self.wakes.append(due_ms)
-            return line
-        for incident in acked:
-            self.again |= self._reminder(incident, line)
+            return asked
+        self.asked |= self._reminder(incident, line)
         self.wakes.append(self.now_ms + round((policy.ack.unack_after or policy.ack.remind) * 1000))
-        return replace(line, reminded_ms=self.now_ms)
+        return self.now_ms
 
     def _reminder(self, incident: Incident, line: Line) -> dict[str, str]:
         """Why, by receiver that asks whoever acknowledged: at home; else where it was done; else where it was told."""

@@ -51,7 +51,7 @@ class Line:
     step: int = 0  # the next one
     receivers: tuple[str, ...] = ()
     pages: tuple[Page, ...] = ()
-    reminded_ms: int = 0  # when whoever acknowledged was asked last whether that still holds
+    reminded: Mapping[str, int] = field(default_factory=dict)  # when each incident's holder was asked last, Unix ms
     paused: bool = False  # somebody takes care of it: when nobody does any more, it begins anew
     again: bool = False  # it has begun anew: those who know are told that it lasts
     absent: tuple[Absent, ...] = ()
@@ -112,6 +112,7 @@ class Tell:
     receivers: Mapping[str, str]  # why, by name
     was: Level = Level.UNKNOWN
     unreached: bool = False  # they are told because nobody else could be
+    asks: bool = False  # they are asked whether an acknowledgement still holds
 
 
 class People(Protocol):

@@ -149,6 +149,8 @@ def _of_many(case: Case, told: Sequence[Told], tell: Tell, sender: Sender) -> di
     lines = [_summary(one) for one in sorted(live, key=lambda one: (-one.level, one.opened_ms))[:_MOST]]
     if len(live) > _MOST:
         lines.append(f"and {len(live) - _MOST} more")
+    if 0 < (taken := sum(one.status.held for one in live)) < len(live):
+        lines.insert(0, f"{taken} of {len(live)} are taken care of")
     held = {one.acked_by for one in live}
     return {
         # Alertmanager knows an alert by these: they stay the same while it lasts.

@@ -14,6 +14,7 @@ from hashlib import sha256
 
 import msgspec
 
+from exporters.alerting.incident import Incident, Status
 from exporters.base import Notice, NoticeKind
 
 LASTS_MS = 24 * 3_600_000
@@ -40,6 +41,16 @@ class Link:
     def digest(self) -> bytes:
         """What it is remembered by once it was used."""
         return sha256(msgspec.json.encode(self)).digest()
+
+
+def _somebody(channel: str) -> str:
+    return f"somebody in {channel}"
+
+
+def taker(link: Link, incident: Incident) -> str:
+    """Who takes an incident by a link. Where no name is said in a channel it is confirmed for whoever took it there."""
+    theirs = incident.status is Status.ACKNOWLEDGED and link.via != "" and incident.acked_via == link.via
+    return incident.acked_by if theirs and link.who == _somebody(link.via) else link.who
 
 
 def by(link: Link, name: str) -> Link:
@@ -96,7 +107,7 @@ def actions(notice: Notice, receiver: str, url: str, key: bytes) -> dict[str, st
     if not url or not notice.firing or notice.kind is NoticeKind.BULLETIN:
         return {}
     person, _, contact = receiver.partition("/")
-    who, via = (person, "") if contact else (f"somebody in {receiver}", receiver)
+    who, via = (person, "") if contact else (_somebody(receiver), receiver)
     if not notice.number:
         several = Link(ALL, 0, who, notice.at_ms + LASTS_MS, notice.id, via)
         return {ALL_WORDS: f"{url}/act/{signed(several, key)}"} if notice.numbers else {}

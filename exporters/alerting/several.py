@@ -43,11 +43,11 @@ def _fate(number: int, incident: Incident | None, wanted: Wanted, missing: Fate)
     return Outcome(number, Fate.TAKEN if wanted(incident) else Fate.HELD, incident)
 
 
-def free(who: str, via: str) -> Wanted:
+def free(taker: Callable[[Incident], str]) -> Wanted:
     """Those that nobody has, and those that whoever asks has already: that confirms them."""
 
     def wanted(incident: Incident) -> bool:
-        mine = incident.acked_by == who or (via != "" and incident.acked_via == via)
+        mine = incident.acked_by == taker(incident)
         return incident.status is Status.TRIGGERED or (incident.status is Status.ACKNOWLEDGED and mine)
 
     return wanted

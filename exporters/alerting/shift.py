@@ -25,7 +25,7 @@ def _line(line: Line, by_ms: int) -> Line:
         begun_ms=_moved(line.begun_ms, by_ms),
         told_ms=_moved(line.told_ms, by_ms),
         since_ms=_moved(line.since_ms, by_ms),
-        reminded_ms=_moved(line.reminded_ms, by_ms),
+        reminded={identity: at_ms + by_ms for identity, at_ms in line.reminded.items()},
         pages=tuple(replace(page, due_ms=page.due_ms + by_ms) for page in line.pages),
     )
 

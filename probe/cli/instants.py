@@ -16,7 +16,10 @@ def weekly(text: str, zone: tzinfo, near_ms: int) -> int:
     """As `read` ahead, and `Sat 03:00` too: the next one. Raises ValueError."""
     found = _WEEKLY.fullmatch(text.strip())
     if found is None:
-        return read(text, zone, near_ms, ahead=True)
+        try:
+            return read(text, zone, near_ms, ahead=True)
+        except ValueError as error:
+            raise ValueError(f"{error}, a time of day, as in 03:00, or with its day, as in Sat 03:00") from None
     clock = _CLOCK.fullmatch(found[2])
     if clock is None:
         raise ValueError(f"{found[2]!r} is no time of day; write {found[1]} 03:00")

@@ -98,7 +98,7 @@ def check(target: str, config: Path | None, *, as_json: bool, evidence: bool) ->
     or the name of a check in the configuration. Exit code 0 when it is UP or DEGRADED, 1 when it is DOWN or cannot be
     judged.
     """
-    from probe.cli.once import plan, run_now, show
+    from probe.cli.once import plan, redactor, run_now, show
 
     loaded = _load(config, quiet=as_json) if config else None
     try:
@@ -106,7 +106,7 @@ def check(target: str, config: Path | None, *, as_json: bool, evidence: bool) ->
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     verdict = run_now(planned, loaded)
-    show(planned, verdict, as_json=as_json, evidence=evidence)
+    show(planned, verdict, redactor(planned, loaded), as_json=as_json, evidence=evidence)
     sys.exit(0 if verdict.level.name in {"UP", "DEGRADED"} else 1)
 
 

@@ -72,6 +72,11 @@ def run_now(planned: Planned, config: Config | None) -> Verdict:
     return judge(planned.policy, State(), result)
 
 
+def redactor(planned: Planned, config: Config | None) -> Redactor:
+    """What hides the secrets of a configuration, and those that stand in a URL."""
+    return Redactor({*(config.secrets if config else ()), *planted(getattr(planned.spec.check, "url", ""))})
+
+
 async def _run(planned: Planned, config: Config | None) -> Result:
     network = config.network if config else None
     net = Net(deny=network.deny, allow=network.allow, nameservers=network.resolvers) if network else Net()
@@ -79,15 +84,14 @@ async def _run(planned: Planned, config: Config | None) -> Result:
     lag = LagMeter(clock)
     meter = asyncio.create_task(lag.run())
     try:
-        own = planted(getattr(planned.spec.check, "url", ""))
-        runner = Runner(net, clock, lag, Redactor({*(config.secrets if config else ()), *own}))
+        runner = Runner(net, clock, lag, redactor(planned, config))
         return await runner.run_once(planned.spec)
     finally:
         meter.cancel()
         await net.close()
 
 
-def show(planned: Planned, verdict: Verdict, *, as_json: bool, evidence: bool = False) -> None:
+def show(planned: Planned, verdict: Verdict, hide: Redactor, *, as_json: bool, evidence: bool = False) -> None:
     """Print the run, for people or for programs; with `evidence`, all that it saw where it failed."""
     seen = verdict.result.evidence if evidence else None
     if as_json:
@@ -95,6 +99,6 @@ def show(planned: Planned, verdict: Verdict, *, as_json: bool, evidence: bool = 
         click.echo(json.dumps(to_json(verdict) | also, indent=2))
         return
     console = Console()
-    console.print(render(planned, verdict))
+    console.print(render(planned, verdict, hide=hide))
     if seen is not None:
         console.print(render_evidence(seen, verdict.result.at_ms), soft_wrap=True)  # what is copied is whole

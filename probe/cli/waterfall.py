@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -23,10 +23,12 @@ _LABEL = 12
 _LENGTH = 10
 
 
-def render(planned: Planned, verdict: Verdict, earlier: Sequence[Verdict] = ()) -> RenderableType:
+def render(
+    planned: Planned, verdict: Verdict, earlier: Sequence[Verdict] = (), hide: Callable[[str], str] = str
+) -> RenderableType:
     """The run, after the `earlier` attempts whose failure it confirms or refutes."""
     attempts = (*earlier, verdict)
-    parts: list[RenderableType] = [_title(planned)]
+    parts: list[RenderableType] = [_title(planned, hide)]
     for attempt in attempts:
         if len(attempts) > 1:
             parts.append(Text(f"\nattempt {attempt.result.attempt} of {len(attempts)}", style="bold"))
@@ -82,8 +84,8 @@ def drawn_bar(begins: float, lasts: float, room: int) -> str:
     return (" " * start + body).ljust(room)
 
 
-def _title(planned: Planned) -> Text:
-    target = harmless(planned.spec.check.target)
+def _title(planned: Planned, hide: Callable[[str], str]) -> Text:
+    target = harmless(hide(planned.spec.check.target))
     if planned.name == target:
         return Text(target, style="bold")
     return Text.assemble((harmless(planned.name), "bold"), "  ", (target, "dim"))

@@ -7,7 +7,7 @@ clock: a wall clock that is set moves what is under way along.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from exporters.alerting.advance import hastened
@@ -28,6 +28,7 @@ from probe.clock import Clock
 from probe.config.model import Config
 from probe.engine.deciding import Deciding
 from probe.engine.draft import Draft
+from probe.engine.unproven import Unproven
 from probe.engine.waiting import sleep_or
 from probe.store.base import Act, Announcement, Kind
 from probe.store.casebook import Filed, Incidents
@@ -56,6 +57,7 @@ class Dispatcher(Deciding):
     ) -> None:
         super().__init__(config, clock, people, redact)
         self._record = record
+        self._unproven = Unproven(self.held.dependence)
         self._tidied_ms = 0
         self._steady_ms = self._steady()
         self.configure(config)
@@ -91,6 +93,7 @@ class Dispatcher(Deciding):
             if one.incident.open or one.incident.ended_ms > now_ms - _KEPT_MS or _lasts_all_the_same(one):
                 self.book.load(one.incident, one.members)
                 self.held.keep(one.incident.id, one.incident.untold)
+                self._unproven.load(one.incident.id, now_ms)
             opened_ms.append(one.incident.detected_ms)
         storm = ""
         for case in cases:
@@ -129,14 +132,14 @@ class Dispatcher(Deciding):
     def acknowledge(self, identity: str, who: str, via: str = "") -> Act:
         return self._done(self.book.acknowledge(identity, who, self._clock.now_ms(), via))
 
-    def acknowledge_all(self, identities: Sequence[str], who: str, via: str = "") -> Act | None:
-        """Take several at once: each case is looked at when all are taken, and tells of them as one."""
+    def acknowledge_all(self, takers: Mapping[str, str], via: str = "") -> Act | None:
+        """Take several at once, each by somebody: cases are looked at when all are taken, and tell of them as one."""
         now_ms = self._clock.now_ms()
         draft = Draft()
-        for identity in identities:
+        for identity, who in takers.items():
             draft.change(self.book.acknowledge(identity, who, now_ms, via))
         self.history.take(draft.incidents.values())
-        for case in sorted({case.id for identity in identities for case in self._cases.of(identity)}):
+        for case in sorted({case.id for identity in takers for case in self._cases.of(identity)}):
             self._advance(case, draft)
         self._reconsider()
         self._news.set()
@@ -217,7 +220,10 @@ class Dispatcher(Deciding):
                 self._follow(draft.incidents[incident.id], draft)
         self._still_bad(draft, now_ms)
         for identity in self._cases.due(now_ms):
-            self._advance(identity, draft)
+            if again_ms := self._unsure(self._cases[identity], now_ms):
+                self._cases.wakes[identity] = again_ms
+            else:
+                self._advance(identity, draft)
         if self._recheck_ms and now_ms >= self._recheck_ms:
             self._recheck_ms = 0
             self._dependents(draft)
@@ -227,6 +233,12 @@ class Dispatcher(Deciding):
             self._tidied_ms = now_ms
             self.history.forget(now_ms)
         return draft.act()
+
+    def _unsure(self, case: Case, now_ms: int) -> int:
+        """When to look again whether a case of before the start still lasts; 0: an incident of it is known to."""
+        found = [incident for one in case.incidents if (incident := self.book.get(one)) is not None and incident.open]
+        looks = [self._unproven.until(one, self.book.members(one.id).values(), now_ms) for one in found]
+        return min(looks, default=0)
 
     def _still_bad(self, draft: Draft, now_ms: int) -> None:
         """Incidents that somebody ended, and that last all the same."""
@@ -259,6 +271,7 @@ class Dispatcher(Deciding):
         log.warning("the clock was set by %.1f s: what is under way goes on as it was", difference / 1000)
         self._cases.shift(difference)
         self._storms.shift(difference)
+        self._unproven.shift(difference)
         moved = self.book.shift(difference)
         self._record(Act(incidents=tuple(moved), cases=tuple(self._cases.all())))
 

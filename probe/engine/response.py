@@ -7,11 +7,12 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from exporters.alerting.book import DeedError
 from exporters.alerting.explain import Explanation
 from exporters.alerting.incident import Happening, Incident
-from exporters.alerting.links import ALL, SNOOZE, Link, LinkError, actions, by, read
+from exporters.alerting.links import ALL, SNOOZE, Link, LinkError, actions, by, read, taker
 from exporters.alerting.several import Fate, Outcome, anyhow, fates, free
 from exporters.base import Notice
 from probe.clock import Clock
@@ -132,7 +133,7 @@ class Response:
         missing = [number for number in dict.fromkeys(numbers) if number not in recent]
         old = {number: filed.incident for number in missing if (filed := await self._store.incident(number))}
         outcomes = fates(numbers, old | self._recent(), anyhow, Fate.UNKNOWN)
-        return await self._take(outcomes, who)
+        return await self._take(outcomes, lambda _incident: who)
 
     def _recent(self) -> dict[int, Incident]:
         """Incidents that are open or were lately, by their number; what is open of two that share one."""
@@ -140,11 +141,11 @@ class Response:
         return {one.number: one for one in (*book.ended(), *book.open())}
 
     async def _take(
-        self, outcomes: list[Outcome], who: str, via: str = "", spent: tuple[Spent, ...] = ()
+        self, outcomes: list[Outcome], who: Callable[[Incident], str], via: str = "", spent: tuple[Spent, ...] = ()
     ) -> list[Outcome]:
         """Take those that are to be had, as one decision on disk."""
-        wanted = [one.incident.id for one in outcomes if one.fate is Fate.TAKEN and one.incident is not None]
-        act = self._dispatcher.acknowledge_all(wanted, who, via)
+        wanted = [one.incident for one in outcomes if one.fate is Fate.TAKEN and one.incident is not None]
+        act = self._dispatcher.acknowledge_all({one.id: who(one) for one in wanted}, via)
         if act is None:
             return outcomes
         book = self._dispatcher.book
@@ -179,6 +180,9 @@ class Response:
         link = self.link(text)
         async with self._once(link) as spent:
             link = by(link, name)
+            known = self._recent().get(link.number)
+            if known is not None:
+                link = replace(link, who=taker(link, known))
             incident = await self.do(link.number, _spending(_deed(link), spent))
             if incident is None:
                 raise LinkError(f"there is no incident #{link.number} any more")
@@ -190,7 +194,7 @@ class Response:
         if link.deed != ALL or not numbers:
             raise LinkError("what this link is about is not known any more")
         # What is not known has been over for a while: its number was in the message.
-        return fates(numbers, self._recent(), free(link.who, link.via), Fate.OVER)
+        return fates(numbers, self._recent(), free(partial(taker, link)), Fate.OVER)
 
     async def follow_all(self, text: str, name: str = "") -> tuple[Link, list[Outcome]]:
         """Take all of a message that nobody has, once; what became of each. Raises LinkError and StoreError.
@@ -200,7 +204,7 @@ class Response:
         link = self.link(text)
         async with self._once(link) as spent:
             link = by(link, name)
-            return link, await self._take(await self.about(link), link.who, link.via, (spent,))
+            return link, await self._take(await self.about(link), partial(taker, link), link.via, (spent,))
 
     @asynccontextmanager
     async def _once(self, link: Link) -> AsyncIterator[Spent]:

@@ -55,6 +55,8 @@ class Telling:
         notice = self._masked(compose(case, tell, told, self._sender, now_ms))
         if tell.unreached:
             notice = replace(notice, title=f"{notice.subject}: nobody could be reached")
+        if tell.asks:
+            notice = replace(notice, title=f"{notice.subject}: acknowledge it again, or it goes on")
         draft.notices.append((notice, receivers))
         whom = ", ".join(f"{name} ({tell.receivers[name]})" if tell.receivers.get(name) else name for name in receivers)
         text = f"{tell.kind.value}: {whom}"

@@ -101,6 +101,7 @@ def test_proofs_of_a_run_are_masked_where_they_come_back() -> None:
         ("https://x/?token=a%2Fbc12345", {"a%2Fbc12345", "a/bc12345"}),
         ("https://x/?partition_key=customers&page=abc12345", set()),
         ("https://x/?token=abc1", set()),
+        ("https://x/?pwd=hunter2-a&pass=hunter2-b&bearer=hunter2-c", {"hunter2-a", "hunter2-b", "hunter2-c"}),
         ("https://x/services/T01A/B02D/xyzXYZ123", {"xyzXYZ123"}),
     ],
 )

@@ -3,15 +3,19 @@
 import json
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from rich.cells import cell_len
 from rich.console import Console
 
 from checks.core.result import Failure, FailureKind, Result
+from probe.cli.main import main
 from probe.cli.waterfall import drawn_bar, render, to_json
 from probe.web.bars import Bar, bars
+from tests.servers import free_port
 from tests.web.stand import planned
 from thresholds.base import State, Verdict
 from thresholds.policy import judge
@@ -117,6 +121,19 @@ def test_what_servers_say_is_harmless():
     text = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
     assert not set(text) & {"\x1b", "\x07"}
     assert "[red]y[/red]" in text
+
+
+def test_a_secret_of_the_configuration_is_not_in_the_title(tmp_path: Path):
+    port = free_port()
+    (tmp_path / "key").write_text("FileSecretOfAPath")
+    config = tmp_path / "probe.yml"
+    config.write_text(
+        f'checks: {{shop/home: {{http: {{url: "http://127.0.0.1:{port}/${{file:{tmp_path}/key}}/x?page=2"}}}}}}\n'
+    )
+    outcome = CliRunner().invoke(main, ["check", "shop/home", "-c", str(config)])
+    assert outcome.exit_code == 1
+    assert f"http://127.0.0.1:{port}/•••/x?page=2" in outcome.output
+    assert "FileSecret" not in outcome.output
 
 
 def test_json_holds_the_whole_run():

@@ -179,7 +179,7 @@ async def test_a_month_on_call(month: Month) -> None:
         Thu 05 Nov 02:00 CET opened shop/home: ana/pager
         Thu 05 Nov 02:05 CET opened shop/home: ana/mail
         Thu 05 Nov 02:10 CET acknowledged shop/home: ana/pager, ana/mail
-        Thu 05 Nov 04:10 CET repeated shop/home: ana/pager, ana/mail
+        Thu 05 Nov 04:10 CET repeated shop/home: acknowledge it again, or it goes on: ana/pager, ana/mail
         Thu 05 Nov 04:40 CET unacknowledged shop/home: ana/pager, ana/mail
         Thu 05 Nov 04:45 CET repeated shop/home: ana/mail
         Thu 05 Nov 04:55 CET opened shop/home: lead/pager, chat

@@ -1,22 +1,26 @@
 """Several incidents taken as one: what a message lets somebody take, who is told of it, and how often."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
-from exporters.alerting.incident import Status
-from exporters.alerting.links import actions, read
+from exporters.alerting.incident import Incident, Severity, Status
+from exporters.alerting.links import Link, actions, by, read, taker
 from exporters.alerting.rules import Silence
 from exporters.alerting.settings import Settings
-from exporters.base import Notice
+from exporters.alerting.several import free
+from exporters.base import Notice, NoticeKind
 from exporters.oncall.escalation import AckUpkeep, EscalationPolicy, Step
 from exporters.oncall.people import User
 from exporters.oncall.roster import Roster
 from exporters.route import Route
 from tests.conftest import FakeClock
 from tests.engine.incidents import Stage
+from thresholds.base import Level
 
 KEY = b"k" * 32
+ONE = Incident("shop@0", 1, "shop", 0, 0, Level.DOWN, Level.DOWN, Severity.PAGE)
 URL = "https://probe.example"
 GROUP = Route(("chat",), by=("owner",), wait=0.0, interval=60.0)
 POLICY = EscalationPolicy("prod", (Step(("user:ana",)),), ack=AckUpkeep(remind=3600.0, unack_after=900.0))
@@ -29,7 +33,7 @@ def fail(stage: Stage, *names: str) -> None:
 
 
 def take(stage: Stage, who: str, *numbers: int, via: str = "") -> None:
-    stage.take(stage.dispatcher.acknowledge_all([stage.incident(number).id for number in numbers], who, via))
+    stage.take(stage.dispatcher.acknowledge_all({stage.incident(number).id: who for number in numbers}, via))
 
 
 def links(notice: Notice) -> list[str]:
@@ -83,8 +87,10 @@ async def test_some_of_a_group_leave_the_others_to_be_taken(clock: FakeClock) ->
     await stage.after(60)
     take(stage, "ana", 1, 2)
     assert stage.notices[-1].numbers == (1, 2, 3)  # whoever looks is told who has the first two
-    assert [line.rpartition(", ")[2] for line in stage.notices[-1].members[:2]] == ["taken by ana"] * 2
+    assert [line.rpartition(", ")[2] for line in stage.notices[-1].members[1:3]] == ["taken by ana"] * 2
+    assert (stage.notices[-1].kind, stage.notices[-1].members[0]) == (NoticeKind.CHANGED, "2 of 3 are taken care of")
     take(stage, "bo", 3)
+    assert stage.notices[-1].kind is NoticeKind.ACKNOWLEDGED  # for pagers, too, whose escalation that stops
     assert links(stage.notices[-1]) == []
 
 
@@ -100,6 +106,36 @@ async def test_a_reminder_of_a_group_can_be_confirmed_as_one(clock: FakeClock) -
     take(stage, "somebody in chat", 1, 2, via="chat")
     await stage.after(1800)
     assert {stage.incident(number).status for number in (1, 2)} == {Status.ACKNOWLEDGED}
+
+
+async def test_whoever_does_not_answer_a_reminder_is_not_spoken_for_by_another(clock: FakeClock) -> None:
+    stage = Stage(clock, replace(GROUP, to=("escalation:prod",)), roster=ROSTER, receivers=("chat", "ana/mail"))
+    fail(stage, "shop", "mail")
+    await stage.after(60)
+    take(stage, "ana", 1)
+    take(stage, "bo", 2)
+    await stage.after(3600)
+    assert stage.notices[-1].title == "2 incidents: shop, mail: acknowledge it again, or it goes on"
+    take(stage, "ana", 1)
+    await stage.after(900)
+    assert [(stage.incident(number).status, stage.incident(number).acked_by) for number in (1, 2)] == [
+        (Status.ACKNOWLEDGED, "ana"),
+        (Status.TRIGGERED, ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "has"), [("", "zed, by a link of chat"), ("zed", "zed, by a link of chat"), ("bo", None)]
+)
+def test_a_link_of_a_channel_takes_nothing_from_whoever_said_a_name_there(name: str, has: str | None) -> None:
+    """Without a name it confirms: it may be the same person, or somebody who sees that it is taken care of."""
+    link = Link("acknowledge all", 0, "somebody in chat", 1, "msg_1", "chat")
+    incident = replace(ONE, status=Status.ACKNOWLEDGED, acked_by="zed, by a link of chat", acked_via="chat")
+    whoever = partial(taker, by(link, name))
+    assert free(whoever)(incident) is (has is not None)
+    assert has is None or whoever(incident) == has
+    assert not free(whoever)(replace(incident, acked_by="ana", acked_via="mail"))
+    assert whoever(replace(incident, acked_by="ana", acked_via="")) == by(link, name).who
 
 
 async def test_a_storm_has_one_link_of_the_usual_length_and_names_so_many_incidents_at_most(

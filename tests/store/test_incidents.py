@@ -59,7 +59,8 @@ HAPPENINGS = st.builds(Happening, st.just("x"), INSTANTS, st.sampled_from(Deed),
 PAGES = st.builds(Page, INSTANTS, TEXTS, TEXTS, st.booleans(), TEXTS)
 LINES = st.builds(
     Line, TEXTS, TEXTS, LENGTHS, LENGTHS, LENGTHS, INSTANTS, INSTANTS, INSTANTS, st.integers(0, 9), st.integers(0, 9),
-    st.lists(TEXTS, max_size=2).map(tuple), st.lists(PAGES, max_size=2).map(tuple), INSTANTS,
+    st.lists(TEXTS, max_size=2).map(tuple), st.lists(PAGES, max_size=2).map(tuple),
+    st.dictionaries(TEXTS, INSTANTS, max_size=2),
     absent=st.lists(st.builds(Absent, TEXTS, TEXTS, st.booleans()), max_size=2).map(tuple),
     last=st.booleans(), spared=st.lists(TEXTS, max_size=2).map(tuple),
 )  # fmt: skip
