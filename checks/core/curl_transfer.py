@@ -299,7 +299,7 @@ def _blank() -> Answer:
 
 def _keep(answer: Answer, line: bytes) -> None:
     name, _, value = line.decode("latin-1").partition(":")
-    key, text = name.strip().lower(), value.strip()
+    key, text = name.strip().lower(), value.strip(" \t\r\n")  # \x85 and \xa0 may be octets of UTF-8
     before = answer.headers.get(key)
     joint = "\n" if key == "set-cookie" else ", "
     answer.headers[key] = text if before is None else f"{before}{joint}{text}"

@@ -19,7 +19,7 @@ from checks.core.leg import Leg
 from checks.core.request import Request
 from checks.core.result import Failure, Trace
 from checks.core.shorten import fitted
-from checks.core.text import harmless_lines, one_line
+from checks.core.text import harmless_lines, legible, one_line
 from checks.core.veil import Veil, login, proofs, url
 
 _SENT = 1024  # bytes of what we sent ourselves
@@ -162,7 +162,7 @@ def _target(check: object, trace: Trace) -> str:
 def _hop(leg: Leg, veil: Veil) -> Redirected:
     request, answer = leg.request, leg.answer
     asked = f"{request.method} {url(veil(str(request.url)))}" if request is not None else ""
-    location = url(veil(answer.headers.get("location", ""))) if answer is not None else ""
+    location = url(veil(legible(answer.headers.get("location", "")))) if answer is not None else ""
     status = answer.status if answer is not None else 0
     return Redirected(one_line(asked, _LINE), status, one_line(location, _LINE), _peer(leg))
 

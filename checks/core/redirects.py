@@ -9,7 +9,7 @@ from checks.core.cookies import Cookies
 from checks.core.http1 import Answer
 from checks.core.request import Request
 from checks.core.result import Trace
-from checks.core.text import quoted
+from checks.core.text import legible, quoted
 from checks.core.url import Url, redirect_target
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -27,7 +27,9 @@ def redirected(request: Request, status: int, location: str) -> Request:
     try:
         url = redirect_target(request.url, location)
     except ValueError:
-        raise ExpectationError(f"redirected to {quoted(location)}, which is no usable http(s) address") from None
+        raise ExpectationError(
+            f"redirected to {quoted(legible(location))}, which is no usable http(s) address"
+        ) from None
     headers = dict(request.headers)
     if url.origin != request.url.origin:
         headers = {name: value for name, value in headers.items() if name.lower() in _HARMLESS}

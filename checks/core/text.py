@@ -24,6 +24,14 @@ def excerpt(data: bytes | bytearray, limit: int) -> str:
     return one_line(bytes(data[: limit * 4]).decode("utf-8", "replace"), limit)
 
 
+def legible(value: str) -> str:
+    """The value of a header, of which each character is an octet, for people: as UTF-8 where it is that."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
+
+
 def quoted(text: str, limit: int = 80) -> str:
     """A value of somebody else's inside a sentence of ours."""
     return f'"{one_line(text, limit)}"'

@@ -19,6 +19,7 @@ _NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z](?:[a-z0-9-]*[a-
 _LONG_LABEL = re.compile(r"[^.]{64}")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?")
 _KEPT = "/?:@!$&'()*+,;=-._~%[]|"  # characters of a request target that are sent as they stand
+_AROUND = "".join(map(chr, range(0x21)))  # dropped around a URL (WHATWG); no octet of UTF-8, as \x85 and \xa0 are
 _SAME = r"[A-Za-z0-9/:@!$&'()*+,;=._~%|-]"  # of them, those that end nothing
 _USUAL = re.compile(
     rf"(https?)://([a-z0-9][a-z0-9.-]*)(?::([1-9][0-9]{{0,3}}|[1-5][0-9]{{4}}))?(/{_SAME}*)?(\?(?:{_SAME}|\?)+)?"
@@ -116,12 +117,16 @@ def _host_name(host: str) -> str:
 
 
 def redirect_target(base: Url, location: str) -> Url:
-    """Where a Location header leads from `base`; raises ValueError. Credentials in it are dropped."""
-    joined = urljoin(str(base), "".join(location.split("#", 1)[:1]).strip())
+    """Where a Location header leads from `base`; raises ValueError. Credentials in it are dropped.
+
+    Each character of `location` is an octet as it came. Path and query keep theirs, whatever charset they are of, as
+    browsers have it; a host is UTF-8.
+    """
+    joined = urljoin(str(base), location.split("#", 1)[0].strip(_AROUND))
     scheme, _, rest = joined.partition("://")
     authority, slash, path = rest.partition("/")
     if "?" in authority:
         authority, mark, query = authority.partition("?")
         slash, path = "/" + mark, query + slash + path
-    bare = authority.rpartition("@")[2]
-    return parse_url(f"{scheme}://{bare}{slash}{quote(path, safe=_KEPT + '#')}")
+    bare = authority.rpartition("@")[2].encode("latin-1").decode()
+    return parse_url(f"{scheme}://{bare}{slash}{quote(path, safe=_KEPT + '#', encoding='latin-1')}")

@@ -107,6 +107,47 @@ async def test_answers(net, name):
 
 
 @pytest.mark.parametrize(
+    ("location", "asked"),
+    [
+        ("/café/menü", b"/caf%C3%A9/men%C3%BC"),
+        ("café/voilà", b"/in/caf%C3%A9/voil%C3%A0"),
+        ("//{host}/café?menü=à#é", b"/caf%C3%A9?men%C3%BC=%C3%A0"),
+        ("http://{host}/caf%C3%A9/é", b"/caf%C3%A9/%C3%A9"),
+        (b"/caf\xe9", b"/caf%E9"),  # no UTF-8: the same octets
+    ],
+)
+async def test_a_redirect_is_followed_with_the_octets_that_it_came_with(net, location, asked):
+    async def handler(reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        octets = location if isinstance(location, bytes) else location.format(host=f"127.0.0.1:{served.port}").encode()
+        moved = OK.replace(b"200 OK", b"302 Found") + b"Content-Length: 0\r\nLocation: " + octets + b"\r\n\r\n"
+        writer.write(moved if b" /in/ " in head else response(b"here"))
+
+    async with serving(handler) as served:
+        ours, curls = await both(net, url=served.url("/in/"), expect={"body": "here"})
+    assert [head.split()[1] for head in served.requests] == [b"/in/", asked] * 2
+    assert ours.failure is None
+    assert_same(ours, curls)
+
+
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        ("//bücher.invalid/".encode(), "no such host xn--bcher-kva.invalid"),
+        (b"//b\xfccher.invalid/", 'redirected to "//bücher.invalid/", which is no usable http(s) address'),
+        ("//€€.invalid/é".encode(), 'redirected to "//€€.invalid/é", which is no usable http(s) address'),
+    ],
+)
+async def test_a_host_of_other_letters_is_looked_up_as_browsers_do(net, location, told):
+    moved = OK.replace(b"200 OK", b"302 Found") + b"Content-Length: 0\r\nLocation: " + location + b"\r\n\r\n"
+    async with serving(answering(moved)) as served:
+        ours, curls = await both(net, url=served.url())
+    assert ours.failure is not None
+    assert told in ours.message
+    assert_same(ours, curls)
+
+
+@pytest.mark.parametrize(
     "handler",
     [
         ENDLESS_HEADERS,

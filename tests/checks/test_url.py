@@ -79,7 +79,12 @@ def test_bad_urls_say_what_would_be_right(text, message):
         # And what servers say besides.
         ("https://me:pw@b.example:8443/x?y#z", "https://b.example:8443/x?y"),
         (" /a b ", "http://a/a%20b"),
-        ("/\u00e4", "http://a/%C3%A4"),
+        ("/caf\xc3\xa9/men\xc3\xbc", "http://a/caf%C3%A9/men%C3%BC"),  # each character is an octet
+        ("voil\xc3\xa0", "http://a/b/c/voil%C3%A0"),  # its last octet is a blank of Latin-1, and stays
+        ("/caf\xe9?q=\xfc#\xe9", "http://a/caf%E9?q=%FC"),  # Latin-1 stays Latin-1
+        ("/%C3%A9/\xc3\xa9", "http://a/%C3%A9/%C3%A9"),
+        ("//b\xc3\xbccher.example/\xc3\xa9", "http://xn--bcher-kva.example/%C3%A9"),
+        ("http://\xc3\xbc:pw@B\xc3\x9cCHER.example:81?\xc3\xa9", "http://xn--bcher-kva.example:81/?%C3%A9"),
         ("http://b.example?x=1", "http://b.example/?x=1"),
         ("HTTP://B.Example/", "http://b.example/"),
     ],
@@ -89,7 +94,11 @@ def test_redirects_lead_where_the_standard_says(location, target):
 
 
 @pytest.mark.parametrize(
-    "location", ["ftp://a/", "http://", "https:///x", "mailto:a@b", "http://[::1", "http://a:x/", "//"]
+    "location",
+    [
+        *("ftp://a/", "http://", "https:///x", "mailto:a@b", "http://[::1", "http://a:x/", "//"),
+        *("http://b\xfccher.example/", "//\xe2\x82\xac.example/"),  # a host of Latin-1, and one that IDNA refuses
+    ],
 )
 def test_redirects_that_lead_nowhere(location):
     if location in ("http://", "//"):
