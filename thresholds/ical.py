@@ -7,17 +7,19 @@ the calendar's time zones. What cannot be taken at its word is an error: half a 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import groupby
 
+from checks.core.text import one_line
 from thresholds.calendar import instant, local, named_zone
 from thresholds.ical_lines import Component, Property, parse_components
 from thresholds.ical_zone import zone_of, zones_of
 from thresholds.recurrence import Rule, parse_rule, starts
-from thresholds.spans import Span, clip, union
+from thresholds.spans import Span, Spans, clip, union
 
 _DURATION = re.compile(
     r"\+?P(?:(\d{1,4})W|(?=[\dT])(?:(\d{1,5})D)?(?:T(?=\d)(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,7})S)?)?)"
@@ -27,6 +29,7 @@ _DAY = timedelta(days=1)
 _MOST_EVENTS = 5_000
 _MOST_COUNTED = 500  # series that end after a number: each is walked from its start, once
 _MOST_SPANS = 100_000
+_LONGEST_NAME = 200  # characters
 _LONGEST = 366 * 86400  # of an event that repeats
 
 
@@ -82,9 +85,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """The events of a file. `parse_calendar` makes it."""
+    """The events of a file. `parse_calendar` makes it.
+
+    `floating`: dates or times of it are on nobody's clock: neither they nor the file name one.
+    """
 
     events: tuple[Event, ...] = field(repr=False)
+    floating: bool = False
 
     def spans(self, within: Span) -> list[Span]:
         """The time of its events within a span, in order."""
@@ -100,16 +107,34 @@ class Calendar:
                 found.append((span, event.summary))
         return sorted(found)
 
+    def called(self, spans: Spans) -> list[str]:
+        """What the events of each of some spans, as `spans` gives them, are called: a line for people, "" for none."""
+        names: list[dict[str, None]] = [{} for _ in spans]
+        begins = [start for start, _ in spans]
+        for (start, end), summary in self.named((spans[0][0], spans[-1][1])) if spans else []:
+            at = max(0, bisect_right(begins, start) - 1)
+            if summary and start < spans[at][1] and end > spans[at][0]:
+                names[at][one_line(summary, _LONGEST_NAME)] = None
+        return [one_line(", ".join(filter(None, each)), _LONGEST_NAME) for each in names]
+
 
 def parse_calendar(text: str, zone: str | tzinfo = "UTC") -> Calendar:
     """The events of an .ics file. `zone` is for times that name none, in a calendar that names none either."""
     events: list[Event] = []
+    floating = False
     for calendar in parse_components(text):
-        zones = zones_of(calendar)
-        events += _events(
-            [part for part in calendar.parts if part.name == "VEVENT"], zones, _own(calendar, zones, zone)
-        )
-    return Calendar(tuple(events))
+        zones, parts = zones_of(calendar), [part for part in calendar.parts if part.name == "VEVENT"]
+        events += _events(parts, zones, _own(calendar, zones, zone))
+        floating = floating or (calendar.get("X-WR-TIMEZONE") is None and any(map(_floats, parts)))
+    return Calendar(tuple(events), floating)
+
+
+def _floats(part: Component) -> bool:
+    """Whether an event begins on a date, or at a time, of which it does not say whose clock it is on."""
+    given = part.get("DTSTART")
+    if given is None or _cancelled(part):
+        return False
+    return not given.params.get("TZID") and not given.value.strip().upper().endswith("Z")
 
 
 def _own(calendar: Component, zones: Mapping[str, tzinfo], zone: str | tzinfo) -> tzinfo:
@@ -209,7 +234,7 @@ def _event(part: Component, zones: Mapping[str, tzinfo], default: tzinfo) -> tup
         raise ValueError("it has no DTSTART; write when it begins")
     start = _moment(given, given.value, zones, default)
     days, seconds = _length(part, start, zones)
-    event = Event(part.text("SUMMARY")[:200], start, days, seconds)
+    event = Event(part.text("SUMMARY")[:_LONGEST_NAME], start, days, seconds)
     periods: list[Event] = []
     for more in part.all("RDATE"):
         for text in more.value.split(","):

@@ -15,6 +15,7 @@ from typing import Protocol
 from cronsim import CronSim, CronSimError
 
 from thresholds.calendar import local, named_zone, occurrences, resolve
+from thresholds.ical import Calendar
 from thresholds.spans import Span, Spans, clip, union, without
 
 _NICKNAMES = {
@@ -167,6 +168,12 @@ class Window:
     def spans(self, within: Span) -> list[Span]:
         """Its time within a span, less what was given back."""
         return without(self.times.spans(within), union(self.ended))
+
+    def reasons(self, spans: Spans) -> list[str]:
+        """What it is for in each of its spans: its own reason, else what a calendar calls the events of each."""
+        if self.reason or not isinstance(self.times, Calendar):
+            return [self.reason] * len(spans)
+        return self.times.called(spans)
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

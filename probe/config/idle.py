@@ -12,6 +12,7 @@ from probe.config.plan import OURS
 from probe.config.problems import nearest
 from probe.config.tree import Path
 from probe.config.upkeep import Upkeep
+from thresholds.ical import Calendar
 from thresholds.maintenance import OneOff, Subject, Times, Window
 
 _DAY = 86_400_000  # ms
@@ -27,7 +28,8 @@ def doubt_upkeep(faults: Faults, upkeep: Iterable[Upkeep], checks: Collection[Pl
             over = "it is over" if isinstance(one.window.times, OneOff) else "it has no time in the five years to come"
             faults.warn(one.path, f"{over}: it changes no day any more", "take it out", key=True)
         if not one.zoned:
-            faults.warn(one.path, "no time zone is named: its times are UTC", "give it a zone", key=True)
+            what = "its days and times without one" if isinstance(one.window.times, Calendar) else "its times"
+            faults.warn(one.path, f"no time zone is named: {what} are UTC", "give it a zone", key=True)
         found = [
             _unmatched(faults, (*one.path, "checks"), one.window.checks, names, "check"),
             _unmatched(faults, (*one.path, "services"), one.window.services, services, "service with checks"),

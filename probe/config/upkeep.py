@@ -18,7 +18,7 @@ from probe.config.sections import Label, Section
 from probe.config.tree import Path, Table, folder_of, missing
 from thresholds.calendar import parse_instant
 from thresholds.hours import parse_hours
-from thresholds.ical import parse_calendar
+from thresholds.ical import Calendar, parse_calendar
 from thresholds.maintenance import Cron, Mode, OneOff, Times, Window
 
 _KINDS = ("when", "cron", "from", "ical")
@@ -131,12 +131,16 @@ def _read(name: str, body: object, zone: str | None, faults: Faults) -> Upkeep |
     _check_keys(body, path, faults)
     zone = section.zone or zone
     times = _times(section, zone or "UTC", path, faults) if len(faults.report.errors) == before else None
-    zoned = zone is not None or _names_zone(section)
-    return Upkeep(path, _window(name, section, times), zoned) if times is not None else None
+    if times is None:
+        return None
+    zoned = zone is not None or _names_zone(section, times)
+    return Upkeep(path, _window(name, section, times), zoned)
 
 
-def _names_zone(section: MaintenanceSection) -> bool:
-    """Whether its times say themselves whose clock they are of. Of a calendar we take it that they do."""
+def _names_zone(section: MaintenanceSection, times: Times) -> bool:
+    """Whether its times say themselves whose clock they are of."""
+    if isinstance(times, Calendar):
+        return not times.floating
     if section.when is not None:
         return names_zone(section.when)
     instants = [datetime.fromisoformat(at) for at in (section.begins, section.until) if at is not None]

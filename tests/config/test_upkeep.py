@@ -243,3 +243,22 @@ def test_times_on_a_clock_that_nobody_named_are_a_warning(desk, text, zoned):
     found = desk.warnings(f"maintenance: {{m: {{{text}, checks: [db]}}}}{CHECKS}")
     message = "maintenance.m: no time zone is named: its times are UTC; give it a zone"
     assert [one.split(": ", 1)[1] for one in found] == ([] if zoned else [message])
+
+
+@pytest.mark.parametrize(
+    ("of", "start", "head", "zone", "zoned"),
+    [
+        (";VALUE=DATE", "20990101", "", "", False),
+        ("", "20990101T020000", "", "", False),
+        ("", "20990101T020000Z", "", "", True),
+        (";TZID=Europe/Berlin", "20990101T020000", "", "", True),
+        (";VALUE=DATE", "20990101", "X-WR-TIMEZONE:Europe/Berlin\n", "", True),
+        (";VALUE=DATE", "20990101", "", ", zone: Europe/Berlin", True),
+    ],
+)
+def test_days_of_a_calendar_on_a_clock_that_nobody_named_are_a_warning(desk, of, start, head, zone, zoned):
+    text = EVENT.format(of=of, start=start, more="RRULE:FREQ=YEARLY\n").replace("BEGIN:VEVENT", f"{head}BEGIN:VEVENT")
+    desk.write(text.replace("2099", "2020").replace("PT1H", "P1D"), "w.ics")
+    found = desk.warnings(f"maintenance: {{m: {{ical: w.ics{zone}, checks: [db]}}}}{CHECKS}")
+    message = "maintenance.m: no time zone is named: its days and times without one are UTC; give it a zone"
+    assert [one.split(": ", 1)[1] for one in found] == ([] if zoned else [message])
