@@ -79,10 +79,14 @@ def end(wanted: str, by: str | None, **rest: Any) -> None:
 @json_option
 @where_options
 def list_maintenance(days: int, *, as_json: bool, **rest: Any) -> None:
-    """What is on, and what begins in the next days: announced, or of the configuration."""
-    from probe.cli.upkeep_words import agenda
+    """What is on, and what begins in the next days: announced, or of the configuration.
 
-    found = ask(service_of(rest), f"/api/v1/maintenance?days={days}&limit=1000")
+    What comes more than three times is one line, with its next times and how often it comes; --json has each.
+    """
+    from probe.cli.upkeep_words import EACH, agenda
+
+    each = "" if as_json else f"&each={EACH}"
+    found = ask(service_of(rest), f"/api/v1/maintenance?days={days}&limit=1000{each}")
     click.echo(json.dumps(found, ensure_ascii=False) if as_json else agenda(found))
 
 

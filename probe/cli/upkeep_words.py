@@ -10,6 +10,7 @@ from exporters.message import one_line
 Json = Mapping[str, Any]
 _PATTERNS = 60  # characters of what is covered
 _TEXT = 300
+EACH = 3  # times of a maintenance that are shown one by one
 
 
 def announced(made: Json) -> str:
@@ -36,9 +37,10 @@ def excluded(made: Json) -> str:
 def agenda(found: Json) -> str:
     """What is on, what comes, and what is over since a day, as a table each."""
     now = _table([_maintenance(one) for one in found["now"]])
-    coming = _table([_maintenance(one) for one in found["next"]])
+    groups = _together(found["next"])
+    coming = _table([_coming(group) for group in groups])
     over = _table([(*_maintenance(one), _closed("ended", one["ended_at"], one["ended_by"])) for one in found["past"]])
-    more = found["total"] - len(found["next"])
+    more = found["total"] - sum(group[0]["times"] if _often(group[0]) else 1 for group in groups)
     return "\n".join(
         [
             "NOW" if now else "no maintenance now",
@@ -50,6 +52,28 @@ def agenda(found: Json) -> str:
             *(["", "ENDED WITHIN A DAY", *over] if over else []),
         ]
     )
+
+
+def _together(entries: Sequence[Json]) -> list[list[Json]]:
+    """What comes often as one group with its next times; all else by itself. In the order of their beginning."""
+    groups: dict[tuple[object, ...], list[Json]] = {}
+    for number, one in enumerate(entries):
+        key = one["source"], one["id"], one["reason"], None if _often(one) else number
+        groups.setdefault(key, []).append(one)
+    return list(groups.values())
+
+
+def _often(one: Json) -> bool:
+    return int(one["times"]) > EACH
+
+
+def _coming(group: Sequence[Json]) -> Sequence[str]:
+    """A maintenance, and when else it comes: `2017 times: then 02:10 UTC, 02:15 UTC`."""
+    first, *others = group
+    row = _maintenance(first)
+    then = ", ".join(moment(one["from"]).removeprefix(moment(first["from"])[:11]) for one in others[: EACH - 1])
+    again = f"{first['times']} times" + (f": then {then}" if then else "")
+    return (*row[:4], again if _often(first) else "", *row[4:])
 
 
 def exclusions(found: Json) -> str:

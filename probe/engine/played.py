@@ -166,8 +166,8 @@ class Play:
         """What is in force for it at the instant that was asked about."""
         at_ms, subject = self._question.at_ms, self._subject(self._question.check)
         for window in self._windows:
-            if window.covers(subject) and window.spans((at_ms, at_ms + 1)):
-                yield window
+            if window.covers(subject) and (spans := window.spans((at_ms, at_ms + 1))):
+                yield replace(window, reason=window.reasons(spans)[0])
 
     def _watch(self, name: str) -> _Standing | None:
         about = self._config.checks.get(name)

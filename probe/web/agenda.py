@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from probe.clock import Clock
 from probe.config.model import Planned
@@ -121,10 +122,31 @@ def occasions(windows: Iterable[Window], within: Span) -> list[Occasion]:
     """Each maintenance at each of its times that touches a span, whole: from where it begins to where it ends."""
     found = []
     for window in windows:
-        for span in window.spans(within):
+        spans = window.spans(within)
+        for span, reason in zip(spans, window.reasons(spans), strict=True):
             began_ms, until_ms = _whole(window, span, within)
-            found.append(Occasion(window, began_ms, until_ms))
+            found.append(Occasion(replace(window, reason=reason), began_ms, until_ms))
     return found
+
+
+def first_of_each(occasions: Sequence[Occasion], most: int) -> list[tuple[Occasion, int]]:
+    """Of each maintenance its first occasions, so many at most, each with how often it is among all of them.
+
+    What a calendar calls by another name is another one.
+    """
+    often = Counter(map(_alike, occasions))
+    seen: Counter[tuple[bool, str, str]] = Counter()
+    found = []
+    for one in occasions:
+        key = _alike(one)
+        seen[key] += 1
+        if seen[key] <= most:
+            found.append((one, often[key]))
+    return found
+
+
+def _alike(occasion: Occasion) -> tuple[bool, str, str]:
+    return occasion.announced, occasion.window.name, occasion.window.reason
 
 
 def _whole(window: Window, span: Span, within: Span) -> Span:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from probe.store.base import Announcement, Kind
 from probe.web import body, shape
-from probe.web.agenda import DAY_MS, Occasion, lasting, occasion_of
+from probe.web.agenda import DAY_MS, Occasion, first_of_each, lasting, occasion_of
 from probe.web.announcing import LONGEST, announcement, check_room, closed, find, keep, span_of
 from probe.web.answer import json_answer
 from probe.web.body import Body, BodyError
@@ -28,17 +28,20 @@ _KEYS = ("checks", "services", "labels", "mode", "slo", "reason", "author", "fro
 async def listing(request: web.Request) -> web.Response:
     """What is on now, what begins in the next days, and what people announced that ended within a day."""
     site, query = request.app[SITE], request.query
-    only(query, ("days", "limit"))
+    only(query, ("days", "limit", "each"))
     days = parse_number(query, "days", _DAYS, 1, _MOST_DAYS)
     limit = parse_number(query, "limit", _USUAL, 0, _MOST)
+    each = parse_number(query, "each", _MOST, 1, _MOST)
     now, coming = await site.agenda.now(), await site.agenda.coming(days)
+    ahead = first_of_each(coming, each)[:limit]
+    following = await _shown(site, (one for one, _ in ahead))
     value = {
         "instance": site.instance,
         "at": shape.instant(site.clock.now_ms()),
         "days": days,
         "total": len(coming),
         "now": await _shown(site, now),
-        "next": await _shown(site, coming[:limit]),
+        "next": [{**one, "times": times} for one, (_, times) in zip(following, ahead, strict=True)],
         "past": await _shown(site, site.agenda.past()[-_MOST:]),
     }
     return await json_answer(request, value)

@@ -22,7 +22,7 @@ from probe.cli.upkeep_words import agenda, announced
 from tests.conftest import FakeClock
 from tests.web.stand import Stand, planned, standing
 from thresholds.calendar import parse_instant
-from thresholds.maintenance import OneOff, Window
+from thresholds.maintenance import Cron, OneOff, Window
 
 HOUR = 3_600_000
 PLANS = planned("shop/home", labels={"tier": "1"}), planned("shop/cart"), planned("mail/in", service="mail")
@@ -74,6 +74,26 @@ async def test_maintenance_is_started_listed_and_ended(clock: FakeClock, tmp_pat
         assert "no maintenance now" in listed
         assert "\nENDED WITHIN A DAY\n" in listed
         assert re.search(r"monthly patches \(ana\)  ended by ben \d{4}-\d\d-\d\d [\d:]+ UTC$", listed, re.MULTILINE)
+
+
+async def test_what_comes_often_is_one_line_and_hides_nothing_else(clock: FakeClock, tmp_path: Path):
+    clock.step_wall(parse_instant("2031-01-01T00:01Z", "UTC") - clock.now_ms())
+    backups = Window("backups", Cron("*/5 * * * *", "UTC", 60.0), ("shop/cart",), reason="snapshots")
+    days = [Window(name, Cron(f"0 2 * * {day}", "UTC", 600.0), ("mail/*",)) for name, day in (("a", "*"), ("b", "5-6"))]
+    async with serving(clock, tmp_path) as (stand, url):
+        await stand.plan(backups, *days)
+        listed = (await probe("maintenance", "list", "--url", url)).splitlines()
+        told = json.loads(await probe("maintenance", "list", "--json", "--url", url))
+    rows = [re.split(" {2,}", line) for line in listed[3:]]
+    assert listed[2] == "NEXT 7 DAYS"
+    assert [(row[0], row[2], row[4]) for row in rows] == [
+        ("backups", "2031-01-01 00:05 UTC", "2016 times: then 00:10 UTC, 00:15 UTC"),
+        ("a", "2031-01-01 02:00 UTC", "7 times: then 2031-01-02 02:00 UTC, 2031-01-03 02:00 UTC"),
+        ("b", "2031-01-03 02:00 UTC", "1 check"),
+        ("b", "2031-01-04 02:00 UTC", "1 check"),
+    ]
+    assert rows[0][5:] == ["1 check", "shop/cart", "snapshots"]
+    assert (len(told["next"]), told["total"]) == (1000, 2025)
 
 
 async def test_all_that_is_said_arrives(clock: FakeClock, tmp_path: Path):
@@ -281,7 +301,7 @@ def test_what_a_service_says_cannot_steer_a_terminal():
         "ended_at": None, "ended_by": "",
     }  # fmt: skip
     gone = entry | {"ended_at": "2026-11-22T03:00:00.000Z", "ended_by": "e\x1b[2J"}
-    text = agenda({"now": [entry], "next": [entry], "past": [gone], "days": 7, "total": 9})
+    text = agenda({"now": [entry], "next": [entry | {"times": 1}], "past": [gone], "days": 7, "total": 9})
     row = (
         "m-1  pause  2026-11-22 02:00 UTC  until 2026-11-23 04:00:05 UTC  1 check  a b service s k=v  counted  x [2J y"
     )

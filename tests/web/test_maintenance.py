@@ -9,6 +9,7 @@ from probe.store.base import Announcement, Kind
 from probe.store.sqlite import open_store
 from tests.conftest import FakeClock
 from tests.web.stand import REFUSED, Markup, planned, standing
+from thresholds.ical import parse_calendar
 from thresholds.maintenance import Cron, Mode, OneOff, Window
 
 NOW = 1_700_000_000_000  # 2023-11-14T22:13:20Z: date -u -d @1700000000
@@ -104,12 +105,69 @@ async def test_maintenance_ahead_is_next_and_never_comes_once_it_is_ended(clock:
     async with standing(clock, tmp_path, *PLANS) as stand, stand.client() as client:
         made = await post(client, "/api/v1/maintenance", asked, 201)
         assert (made["from"], made["to"]) == ("2023-11-16T01:00:00.000Z", "2023-11-16T03:00:00.000Z")
-        assert (await read(client, "/api/v1/maintenance"))["next"] == [made]
+        assert (await read(client, "/api/v1/maintenance"))["next"] == [made | {"times": 1}]
         assert (await read(client, "/api/v1/maintenance?days=1"))["next"] == []
         await post(client, f"/api/v1/maintenance/{made['id']}/end")
         assert (await read(client, "/api/v1/maintenance"))["next"] == []
         clock.step_wall(28 * HOUR)
         assert (await read(client, "/api/v1/maintenance"))["now"] == []
+
+
+RELEASES = """BEGIN:VCALENDAR
+BEGIN:VEVENT
+UID:1
+SUMMARY:Release <b>4.2</b>\\nof the\u202e shop
+DTSTART:20231114T220000Z
+DURATION:PT1H
+END:VEVENT
+BEGIN:VEVENT
+UID:2
+SUMMARY:Freeze
+DTSTART:20231114T223000Z
+DURATION:PT1H
+END:VEVENT
+BEGIN:VEVENT
+UID:3
+SUMMARY:Release 4.3
+DTSTART:20231115T220000Z
+DURATION:PT1H
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+async def test_what_a_calendar_calls_its_events_is_the_reason_where_none_is_given(clock: FakeClock, tmp_path: Path):
+    calendar = parse_calendar(RELEASES)
+    windows = Window("releases", calendar, ("shop/home",)), Window("own", calendar, ("shop/cart",), reason="see chat")
+    async with standing(clock, tmp_path, *PLANS) as stand, stand.client() as client:
+        await stand.plan(*windows)
+        listed = await read(client, "/api/v1/maintenance")
+        check = await read(client, "/api/v1/checks/shop/home")
+        page = await (await client.get("/")).text()
+    told = "Release <b>4.2</b> of the shop, Freeze"
+    assert [(one["id"], one["reason"]) for one in listed["now"]] == [("own", "see chat"), ("releases", told)]
+    assert [(one["id"], one["reason"]) for one in listed["next"]] == [("own", "see chat"), ("releases", "Release 4.3")]
+    assert check["maintenance"]["reason"] == told
+    assert "Release &lt;b&gt;4.2&lt;/b&gt; of the shop, Freeze" in page
+    assert "<b>4.2" not in page
+
+
+async def test_of_what_comes_often_the_next_times_are_enough(clock: FakeClock, tmp_path: Path):
+    backups = Window("backups", Cron("*/5 * * * *", "UTC", 60.0), ("shop/cart",))
+    move = Window("move", OneOff((NOW + 6 * 24 * HOUR, NOW + 6 * 24 * HOUR + HOUR)), ("mail/*",))
+    async with standing(clock, tmp_path, *PLANS) as stand, stand.client() as client:
+        await stand.plan(backups, move)
+        every = await read(client, "/api/v1/maintenance?limit=1000")
+        listed = await read(client, "/api/v1/maintenance?limit=1000&each=2")
+        refused = await read(client, "/api/v1/maintenance?each=0", 400)
+    assert {one["id"] for one in every["next"]} == {"backups"}
+    assert [(one["id"], one["from"][8:16], one["times"]) for one in listed["next"]] == [
+        ("backups", "14T22:15", 2016),
+        ("backups", "14T22:20", 2016),
+        ("move", "20T22:13", 1),
+    ]
+    assert (every["total"], listed["total"]) == (2017, 2017)
+    assert "each" in json.dumps(refused)
 
 
 async def test_the_configurations_maintenance_is_listed_whole_and_ended_there_alone(clock: FakeClock, tmp_path: Path):
