@@ -134,6 +134,12 @@ def test_hours_say_what_they_hold(text: str, wanted: list[str]) -> None:
     assert _shown(parse_hours(text).spans(_week("2026-11-02"))) == wanted
 
 
+def test_other_hours_from_a_day_on_leave_those_before_as_they_were() -> None:
+    text = "2020-01-01..2026-11-03 Mon-Fri 08:00-18:00; 2026-11-04..2099-12-31 Mon-Fri 08:00-20:00 UTC"
+    lengths = [(end - start) / 3_600_000 for start, end in parse_hours(text).spans(_week("2026-11-02"))]
+    assert lengths == [10, 10, 12, 12, 12]
+
+
 def test_a_zone_of_the_caller_is_for_clauses_without_one() -> None:
     assert _shown(parse_hours("Mon 09:00-10:00", "Asia/Tokyo").spans(_week("2026-11-01"))) == ["02 00:00 - 02 01:00"]
 

@@ -221,6 +221,15 @@ def test_a_total_outage_pages_after_so_many_slices(min_long: int, min_short: int
     assert paged[0] == minutes
 
 
+def test_the_shortest_windows_are_how_far_a_look_sees_and_no_wait() -> None:
+    objective = _objective(over=Period(rolling=3600.0))
+    rules = alert_rules(objective, 1.0)
+    assert (rules[0].long, rules[0].short) == (180.0, 45.0)
+    ledger = _ledger([(_NOW, _NOW + 10**12)], 1.0)
+    pages = [bool(firing(burning(objective, rules, ledger, _NOW + seconds * 1000))) for seconds in range(1, 6)]
+    assert pages == [False, False, True, True, True]  # one look is enough, with three bad runs in it
+
+
 def test_runs_that_come_some_milliseconds_early_still_count() -> None:
     start = _NOW - 179_950  # three runs, the first 50 ms late
     assert firing(burning(_objective(), rules_for(30 * DAY, 60), _ledger([(start, _NOW)]), _NOW)) is not None
