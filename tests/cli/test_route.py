@@ -156,6 +156,16 @@ def test_maintenance_lets_nothing_begin(tmp_path: Path):
     assert "no end of that is in sight" in ever
 
 
+def test_maintenance_of_a_calendar_says_what_the_event_is_called(tmp_path: Path):
+    event = "UID:{0}\nSUMMARY:Release {0}\nDTSTART:202611{0}T030000Z\nDURATION:PT1H"
+    events = "".join(f"BEGIN:VEVENT\n{event.format(day)}\nEND:VEVENT\n" for day in (27, 28))
+    (tmp_path / "w.ics").write_text(f"BEGIN:VCALENDAR\n{events}END:VCALENDAR\n")
+    config = tmp_path / "probe.yml"
+    config.write_text(f"{CONFIG}maintenance: {{releases: {{ical: w.ics, services: [shop]}}}}\n")
+    text = route(str(config), "--check", "shop/home", "--at", "2026-11-28T03:45Z")
+    assert "maintenance releases (mute) lets no incident begin: Release 28\n" in text
+
+
 async def test_offline_and_the_service_agree(config: str, clock: FakeClock, tmp_path: Path):
     loaded = load(Path(config))
     async with standing(clock, tmp_path, *loaded.checks.values()) as stand, stand.client() as client:

@@ -216,6 +216,26 @@ def test_lines_are_unfolded_and_unescaped() -> None:
     assert named == [((_utc("2026-11-02T22:00"), _utc("2026-11-02T23:00")), "Upgrade, part one\n(db)")]
 
 
+def test_spans_are_called_what_their_events_are() -> None:
+    def event(name: str, start: str, length: str) -> str:
+        return f"UID:{start}{name}\nSUMMARY:{name}\nDTSTART:{start}Z\nDURATION:{length}"
+
+    calendar = parse_calendar(
+        _file(
+            event("Freeze\\nof all", "20251231T230000", "PT2H"),  # cut by the year that is asked for
+            event("Upgrade", "20261102T220000", "PT1H"),
+            event("Upgrade", "20261102T223000", "PT1H"),
+            event("Backup", "20261102T230000", "PT1H"),
+            event("A mark", "20261103T120000", "PT0S"),  # takes no time
+            event("x" * 300, "20261104T220000", "PT1H"),
+            event("", "20261105T220000", "PT1H"),
+        )
+    )
+    called = calendar.called(calendar.spans(_YEAR))
+    assert called == ["Freeze of all", "Upgrade, Backup", "x" * 200, ""]
+    assert calendar.called([]) == []
+
+
 def test_alarms_and_tasks_are_no_events() -> None:
     alarm = "BEGIN:VALARM\nTRIGGER:-PT15M\nDURATION:PT5M\nEND:VALARM"
     text = _file(f"DTSTART:20261102T220000Z\nDTEND:20261102T230000Z\n{alarm}")
