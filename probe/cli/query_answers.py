@@ -132,7 +132,7 @@ async def _objectives(question: Question) -> Found:
                 "known": percent(standing.coverage, 2),
                 "budget": str(standing),
                 "burn": f"{standing.burn:.3g} x",
-                "gone in": length(standing.gone_in),
+                "gone in": "gone" if standing.exhausted else length(standing.gone_in),
                 "alert": severity,
             }
         )

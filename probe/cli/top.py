@@ -192,8 +192,9 @@ class Top:
         self._window.take(sample)
 
     def _picture(self, width: int, height: int, hint: str) -> RenderableType:
-        silent = format_duration(float(int(time.monotonic() - self._answered)))
-        silence = f"no answer for {silent}: {self._silence}" if self._silence else ""
+        silent = int(time.monotonic() - self._answered)
+        lasting = f" for {format_duration(float(silent))}" if silent else ""
+        silence = f"no answer{lasting}: {self._silence}" if self._silence else ""
         return render(self._window, self._address, width, height, silence=silence, hint=hint)
 
 

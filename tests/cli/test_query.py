@@ -192,6 +192,15 @@ async def test_an_objective_that_rests_on_too_little_has_no_figure(folder: Path)
     assert (found.cells[0]["so far"], found.cells[0]["known"]) == ("-", "0.27%")
 
 
+async def test_a_budget_that_is_spent_is_gone_and_not_in_no_time(folder: Path) -> None:
+    (folder / "strict.yml").write_text(CONFIG.replace("99.9%", "99.99%"), encoding="utf-8")
+    conf, store = load(folder / "strict.yml"), await look_into(f"sqlite:{folder}/probe.db")
+    found = await find(conf, store, Asked("objectives"), FakeClock(NOON + 120 * MINUTE))
+    await store.close()
+    assert "overspent" in found.cells[0]["budget"]
+    assert found.cells[0]["gone in"] == "gone"
+
+
 def test_a_month_is_that_of_the_clock_of_each(folder: Path) -> None:
     for row in rows(folder, "availability", since=("--since", "last-month")):
         zone = ZoneInfo("Europe/Berlin" if row["of"] == "shop" else "UTC")

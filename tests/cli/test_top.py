@@ -471,7 +471,9 @@ async def test_a_service_that_went_away_and_came_back_is_shown_again(clock: Fake
             return web.json_response(await _vitals(stand))
 
         await shown_._ask()
-        assert "no answer for" in picture(shown_)
+        assert "no answer: connection refused" in " ".join(picture(shown_).split())
+        shown_._answered -= 3.5
+        assert "no answer for 3 s: connection refused" in " ".join(picture(shown_).split())
         assert "connection refused" in picture(shown_)
         async with answering(answer, port):
             await shown_._ask()
