@@ -24,8 +24,8 @@ from thresholds.spans import Span, union
 from thresholds.track import Track, Usual, runs_for, usual
 from thresholds.tuning import Outcome, Trial, best, front
 
-_ALARMS = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(day|week|month)")
-_A_WEEK = {"day": 7.0, "week": 1.0, "month": 7 / 30}
+_ALARMS = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(day|week|month|year)")
+_A_WEEK = {"day": 7.0, "week": 1.0, "month": 7 / 30, "year": 7 / 365}
 
 
 class TuneError(Exception):
@@ -36,7 +36,7 @@ def alarms_a_week(text: str) -> float:
     """`1/week`, `2/month` as false alarms a week. Raises ValueError."""
     if match := _ALARMS.fullmatch(text.strip()):
         return float(match[1]) * _A_WEEK[match[2]]
-    raise ValueError(f"{text!r} is no rate of alarms; write it as in 1/week, 2/month or 1/day")
+    raise ValueError(f"{text!r} is no rate of alarms; write it as in 1/week, 2/month, 1/day or 4/year")
 
 
 def tune(
@@ -70,8 +70,11 @@ class Desk:
     advance: Advance
 
     def proposal(self, metric: str, wanted: float) -> Proposal:
-        """Read, try, and replay what is best. Raises TuneError."""
+        """Read, try, and replay what is best. Raises TuneError, and ValueError for a metric that no run has."""
         track, outages = self._read(metric)
+        if metric not in (there := self.reader.latencies()):
+            name = self.planned.name
+            raise ValueError(f"no run of {name} has {metric}; runs of {name} have {', '.join(there)}")
         normal = usual(track)
         if normal is None:
             raise TuneError(self._too_few(track, metric))

@@ -62,10 +62,10 @@ def show(proposal: Proposal) -> None:
     console.print(_curve(proposal))
     pick = proposal.pick
     if pick.false_a_week > proposal.wanted * 1.001:
-        said = f"No candidate is as calm as {proposal.wanted:.2g} false alarms a week; the calmest:"
+        said = f"No candidate is as calm as {rate(proposal.wanted)} false alarms a week; the calmest:"
         console.print(Text(said, style="yellow"))
     plural = "" if proposal.wanted == 1 else "s"
-    console.print(f"\nProposed for at most {proposal.wanted:.2g} false alarm{plural} a week:\n", highlight=False)
+    console.print(f"\nProposed for at most {rate(proposal.wanted)} false alarm{plural} a week:\n", highlight=False)
     click.echo(yaml_of(proposal), nl=False)
 
 
@@ -104,7 +104,7 @@ def yaml_of(proposal: Proposal) -> str:
     candidate = pick.candidate
     assert candidate is not None
     late = "—" if pick.to_find is None else format_duration(pick.to_find)
-    said = f"{pick.alerts_a_week:.2g} alerts a week, {pick.false_a_week:.2g} of them false"
+    said = f"{rate(pick.alerts_a_week)} alerts a week, {rate(pick.false_a_week)} of them false"
     lines = [f"# {said}; {pick.found} of {pick.spells} found, half of them within {late}"]
     lines += ["checks:", f"  {proposal.planned.name}:"]
     if candidate.runs != policy.down_after:
@@ -115,6 +115,11 @@ def yaml_of(proposal: Proposal) -> str:
     if others := [name for name in named if name != candidate.name]:
         lines.append(f"# counted without what is there now: {', '.join(others)}")
     return "\n".join(lines) + "\n"
+
+
+def rate(a_week: float) -> str:
+    """At least two digits that count, as people write it: `0.019`, `2.3`, `700`."""
+    return f"{a_week:,.0f}" if a_week >= 10 else f"{a_week:.2g}"
 
 
 def written(seconds: float) -> str:

@@ -154,6 +154,11 @@ class Reader:
         ((first, last),) = self._read(_FIRST, (to_text(check),))
         return None if first is None else (int(first), int(last))
 
+    def latencies(self) -> list[str]:
+        """What the runs that were read so far took the time of: `total` first, then phases."""
+        phases = {name for shape in self._shapes.values() for name in shape.phases}
+        return ["total", *sorted(phases - {"total"})]
+
     def runs(
         self, check: str, since_ms: int, until_ms: int = _FOREVER, metrics: Collection[str] = ()
     ) -> Iterator[list[Stored]]:

@@ -16,6 +16,7 @@ from probe.cli.main import main
 from probe.cli.replay.chart import _apart
 from probe.cli.replay.command import instant, period, waking
 from probe.cli.tune import alarms_a_week
+from probe.cli.tuned import rate
 from probe.config import load
 from probe.store.base import Announcement, Bucket, Entry, Kind, Store
 from probe.store.sqlite import open_store
@@ -327,9 +328,20 @@ def test_the_day_is_what_the_night_leaves() -> None:
         waking("22:00-22:00")
 
 
-@pytest.mark.parametrize(("text", "wanted"), [("1/week", 1.0), ("2/day", 14.0), ("3/month", 0.7), ("0.5 / week", 0.5)])
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("1/week", 1.0), ("2/day", 14.0), ("3/month", 0.7), ("0.5 / week", 0.5), ("73/year", 1.4)],
+)
 def test_rates_of_alarms(text: str, wanted: float) -> None:
     assert alarms_a_week(text) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    ("a_week", "wanted"),
+    [(700.0, "700"), (7000.0, "7,000"), (14.0, "14"), (1.0, "1"), (2.333, "2.3"), (7 / 365, "0.019"), (0.0, "0")],
+)
+def test_rates_are_printed_as_people_write_them(a_week: float, wanted: str) -> None:
+    assert rate(a_week) == wanted
 
 
 def test_tune_proposes_what_finds_the_slow_time_and_the_outage(folder: Path) -> None:
@@ -352,17 +364,20 @@ def test_tune_proposes_what_finds_the_slow_time_and_the_outage(folder: Path) -> 
         (("shop/home", "--alarms", "often"), 2, "'often' is no rate of alarms; write it as in 1/week"),
         (("shop/home", "--metric", "tls.days_left"), 2, "'tls.days_left' is no latency"),
         (
-            ("shop/home", "--metric", "dns"),
+            ("shop/home", "--since", "2026-03-02T15:13"),
             1,
             (
-                "too few good runs of shop/home have a dns: 0 of 10 since 2026-03-02 12:00 UTC; it takes 25, a run "
+                "too few good runs of shop/home have a total: 20 of 20 since 2026-03-02 15:13 UTC; it takes 25, a run "
                 "every 1m for 25m, most of them good"
             ),
         ),
+        (("shop/home", "--metric", "dns"), 2, "no run of shop/home has dns; runs of shop/home have total, ttfb"),
+        (("shop/home", "--metric", "bogus"), 2, "no run of shop/home has bogus; runs of shop/home have total, ttfb"),
         (("other/idle",), 1, "no runs of other/idle are stored since"),
     ],
 )
 def test_what_tune_cannot_do_it_says(folder: Path, words: tuple[str, ...], code: int, said: str) -> None:
-    ran = typed("tune", *words, "-c", str(folder / "old.yml"), "--since", "2026-03-01")
+    name, *options = words
+    ran = typed("tune", name, "-c", str(folder / "old.yml"), "--since", "2026-03-01", *options)
     assert ran.exit_code == code, ran.output
     assert said in ran.stderr
