@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import sub
 from statistics import median
 
 from checks.core.result import FailureKind
@@ -18,6 +19,7 @@ from thresholds.window import Window
 
 WEEK = 7 * 86_400.0  # s
 LEAST = 5  # values that a median, or a window, is of
+_FEW = LEAST // 2 + 1  # and that it is of where some are missing
 _STRETCH = 300.0  # s whose median is looked at
 _FAR = 4.0  # (scaled) median absolute deviations of the logarithm over what is usual
 _RATIO, _FLOOR = 1.5, 0.05  # of the usual, and s over it, that a slow time is at least
@@ -94,15 +96,43 @@ _Stretch = tuple[int, int, float]  # the first run, the one after the last, and 
 
 
 def _stretches(track: Track) -> Iterator[_Stretch]:
-    """Runs by five minutes, or by as many as five of them take."""
+    """Runs by the cells of the clock that they lie in; cells that hold few are taken together, with their like alone.
+
+    By the clock, not from the first run on: where the period begins must not change what was slow a week later.
+    """
+    for first, end in _joined(_cells(track)):
+        known = sorted(value for value in track.values[first:end] if not math.isnan(value))
+        if len(known) >= _FEW:
+            yield first, end, known[rank_of(0.5, len(known))]
+
+
+def _joined(cells: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    begun = -1  # the first run of cells that hold few
+    for first, end in cells:
+        if end - first >= _FEW:
+            yield first, end
+            begun = -1
+            continue
+        begun = first if begun < 0 else begun
+        if end - begun >= _FEW:
+            yield begun, end
+            begun = -1
+
+
+def _cells(track: Track) -> Iterator[tuple[int, int]]:
+    """Runs by five minutes of the clock, or by as long as five of them take where they are rarer."""
+    length = round(1000 * max(_STRETCH, LEAST * _apart(track)))
     first = 0
     while first < len(track):
-        end = bisect_left(track.times, track.times[first] + round(_STRETCH * 1000), first)
-        end = max(end, min(first + LEAST, len(track)))
-        known = sorted(value for value in track.values[first:end] if not math.isnan(value))
-        if len(known) >= LEAST // 2 + 1:
-            yield first, end, known[rank_of(0.5, len(known))]
+        end = bisect_left(track.times, (track.times[first] // length + 1) * length, first)
+        yield first, end
         first = end
+
+
+def _apart(track: Track) -> int:
+    """Whole seconds from a run to the next, in the middle: whole ones are the same whichever run is the first."""
+    times = track.times
+    return round(median(map(sub, times[1:], times)) / 1000) if len(times) > 1 else 0
 
 
 def _rows(stretches: Sequence[_Stretch], limit: float) -> Iterator[tuple[int, int]]:

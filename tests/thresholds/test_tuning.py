@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from thresholds.alerts import alerts_of
 from thresholds.base import Policy
 from thresholds.past import Past
 from thresholds.replay import replay
-from thresholds.track import Track, Usual, percentiles, usual
+from thresholds.track import Track, Usual, _stretches, percentiles, runs_for, usual
 from thresholds.tuning import Candidate, Outcome, Trial, best, front, rounded
 from thresholds.window import Window
 
@@ -102,6 +103,51 @@ def test_a_slow_time_lasts_for_five_minutes_or_more() -> None:
     short = usual(tracked(history(["good"] * 600 + ["slow"] * 25 + ["good"] * 600)))
     assert short is not None
     assert short.spells == ()
+
+
+@pytest.mark.parametrize("every_ms", [10_000, 60_000, 90_000, 180_000])
+@given(dropped=st.integers(0, 40), seed=st.integers(0, 1000))
+@settings(max_examples=15, deadline=None)
+def test_what_was_slow_does_not_depend_on_where_the_period_begins(every_ms: int, dropped: int, seed: int) -> None:
+    fates = ["good"] * 300 + ["slow", "good", "slow"] * 60 + ["good"] * 300
+    results = history(fates, every_ms, seed)
+    whole, later = usual(tracked(results)), usual(tracked(results[dropped:]))
+    assert whole is not None
+    assert later is not None
+    assert later.spells == whole.spells
+    assert later.median == pytest.approx(whole.median, rel=0.01)
+
+
+@pytest.mark.parametrize(("every_ms", "length"), [(7_000, 43), (60_000, 5), (90_000, 5), (180_000, 5)])
+def test_only_the_stretch_that_loses_runs_changes(every_ms: int, length: int) -> None:
+    results = history(["good", "good", "slow", "good", "slower"] * 100, every_ms)
+    whole = _spans(results)
+    for dropped in range(1, length):
+        assert _spans(results[dropped:])[-(len(whole) - 2) :] == whole[2:]
+
+
+def _spans(results: list[Result]) -> list[tuple[int, int, float]]:
+    """Every stretch as the instants of its first and last run, and its median."""
+    track = tracked(results)
+    return [(track.times[first], track.times[end - 1], middle) for first, end, middle in _stretches(track)]
+
+
+def test_runs_that_were_rarer_once_are_looked_at_together() -> None:
+    rare = history(["good"] * 40 + ["slow"] * 10 + ["good"] * 40, 600_000)
+    often = [replace(one, at_ms=one.at_ms + 90 * 600_000) for one in history(["good"] * 900)]
+    found = usual(tracked([*rare, *often]))
+    assert found is not None
+    ((start, _),) = found.spells
+    assert start == 40 * 600_000
+
+
+@pytest.mark.parametrize("every", [7, 10, 60, 90, 180, 299])
+@pytest.mark.parametrize("start", [0, 1, 100, 299, 1000])
+def test_as_many_runs_as_are_asked_for_are_enough(every: int, start: int) -> None:
+    results = [
+        replace(one, at_ms=one.at_ms + start * 1000) for one in history(["good"] * runs_for(every), every * 1000)
+    ]
+    assert usual(tracked(results)) is not None
 
 
 def test_too_little_history_says_nothing() -> None:
