@@ -66,6 +66,20 @@ def _thresholds(grouped: Grouped, planned: Planned, origin: Origin, kept: Retent
         ):
             layer = next(layer for layer in origin.layers if name in layer.said.thresholds)
             grouped.warn((*layer.path, "thresholds", name, *keys), text, planned.name)
+    for path, text in _idle(origin):
+        grouped.warn(path, text, planned.name)
+
+
+def _idle(origin: Origin) -> Iterator[tuple[Path, str]]:
+    """What is taken out and was never there: mostly a name that is written in another way."""
+    inherited: set[str] = set()
+    for layer in reversed(origin.layers):
+        given = layer.said.thresholds
+        for name in given:
+            if given[name] is None and name not in inherited:
+                others = f"; inherited are {', '.join(sorted(inherited))}" if inherited else ""
+                yield (*layer.path, "thresholds", name), f"takes nothing out: nobody says it before{others}"
+        inherited.update(given)
 
 
 def _unreachable(threshold: AnyThreshold, timeout: float) -> Iterator[tuple[Path, str]]:

@@ -43,7 +43,7 @@ def settle(layers: Sequence[Inherited]) -> Effective:
     """The layers, nearest first, as one."""
     written: dict[str, int] = {}
     labels: dict[str, str] = {}
-    thresholds: dict[str, AnyThreshold] = {}
+    thresholds: dict[str, AnyThreshold | None] = {}  # None: taken out
     for index in range(len(layers) - 1, -1, -1):
         layer = layers[index]
         written |= dict.fromkeys(layer.model_fields_set, index)
@@ -60,7 +60,7 @@ def settle(layers: Sequence[Inherited]) -> Effective:
     down_after, up_after = said("down_after").down_after, said("up_after").up_after
     memory = max(down_after[1], up_after) * every + _GAP
     flap, zone, hours = said("flap").flap, said("zone").zone, said("hours").hours
-    all_, severity = thresholds.values(), said("severity").severity
+    all_, severity = [one for one in thresholds.values() if one is not None], said("severity").severity
     policy = _policy(
         tuple(one for one in all_ if isinstance(one, Threshold)),
         down_after,

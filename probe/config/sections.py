@@ -111,7 +111,7 @@ class Inherited(Section):
     thresholds: Thresholds = Field(
         {},
         description="Limits by metric: `total`, a phase (dns, connect, tls, ttfb, transfer), or a numeric fact "
-        "(tls.days_left). Added to those that are inherited; the same metric is replaced.",
+        "(tls.days_left). Added to those that are inherited; the same metric is replaced, and taken out by `off`.",
     )
     flap: Annotated[Annotated[Literal["off"], IN_WORDS] | Annotated[Flap, IN_DETAIL], WORDED] = Field(
         Flap(),

@@ -194,3 +194,18 @@ def test_hours_that_say_too_little_are_told_where_they_stand(desk, owner, hours,
         {f"{owner}.hours: {warning}"} if warning else set()
     )
     assert len(found) == bool(warning)
+
+
+def test_off_takes_out_what_is_inherited_and_nothing_else(desk):
+    layers = "defaults: {thresholds: {total: {degraded: 1s}, ttfb: {degraded: 1s}, baseline(dns): {degraded: 4 mad}}}\n"
+    config = desk.load(f"{layers}checks: {{a: {{{TCP}, thresholds: {{total: off, baseline(dns): off}}}}, b: {{{TCP}}}}}")
+    assert [one.metric for one in config.checks["a"].policy.thresholds] == ["ttfb"]
+    assert config.checks["a"].policy.baselines == ()
+    assert [one.metric for one in config.checks["b"].policy.thresholds] == ["total", "ttfb"]
+    assert not config.warnings
+
+
+def test_off_that_takes_nothing_out_is_told_with_what_there_is(desk):
+    layers = "defaults: {thresholds: {p95(total) over 10m: {degraded: 1s}}}\n"
+    (warning,) = warned(desk, f"{layers}checks: {{a: {{{TCP}, thresholds: {{p95(total) over 600s: off}}}}}}")
+    assert warning.endswith("over 600s: takes nothing out: nobody says it before; inherited are p95(total) over 10m")
