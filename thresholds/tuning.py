@@ -12,8 +12,9 @@ from array import array
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
+from typing import TypeVar
 
 from thresholds.base import Aggregate, Policy, Threshold, WindowThreshold
 from thresholds.sketch import rank_of
@@ -28,6 +29,7 @@ _TIMES = (1.5, 2.0, 3.0, 5.0)  # the usual
 _NEARLY = (0.8, 1.0, 1.25)  # what is slow
 _RUNS = ((1, 1), (2, 2), (2, 3), (3, 5), (5, 10))
 _WINDOWS = (300.0, 600.0, 1800.0, 3600.0)  # s
+_Limits = TypeVar("_Limits", Threshold, WindowThreshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,37 @@ class Candidate:
         return f"p95({self.metric}) over {_length(self.over)}" if self.over else self.metric
 
     def policy(self, now: Policy) -> Policy:
-        """A policy with this threshold alone."""
-        kept = {"up_after": now.up_after, "memory": now.memory, "flap": now.flap}
-        if not self.over:
-            return Policy((Threshold(self.metric, self.limit),), self.runs, **kept)  # type: ignore[arg-type]
-        window = WindowThreshold(self.name, Aggregate.P95, self.metric, self.over, self.limit, min_samples=LEAST)
-        return Policy((), self.runs, windows=(window,), **kept)  # type: ignore[arg-type]
+        """The policy with this threshold in place of all that degrade on its metric. What says `down` stays."""
+        runs: dict[str, Threshold | None] = {one.metric: self._rest(one) for one in now.thresholds}
+        windows: dict[str, WindowThreshold | None] = {one.name: self._rest(one) for one in now.windows}
+        if self.over:
+            window = next(filter(self.same, now.windows), None)
+            window = window or WindowThreshold(self.name, Aggregate.P95, self.metric, self.over, min_samples=LEAST)
+            windows[window.name] = self._limited(window)
+        else:
+            run = next((one for one in now.thresholds if one.metric == self.metric), None)
+            runs[self.metric] = self._limited(run or Threshold(self.metric))
+        return replace(
+            now,
+            thresholds=tuple(one for one in runs.values() if one is not None),
+            down_after=self.runs,
+            windows=tuple(one for one in windows.values() if one is not None),
+            baselines=tuple(one for one in now.baselines if one.metric != self.metric),
+        )
+
+    def same(self, one: WindowThreshold) -> bool:
+        """Whether it is the same window, however its length is written."""
+        return (one.aggregate, one.metric, one.over) == (Aggregate.P95, self.metric, self.over)
+
+    def _rest(self, one: _Limits) -> _Limits | None:
+        if one.metric != self.metric:
+            return one
+        return None if one.down is None else replace(one, degraded=None)
+
+    def _limited(self, one: _Limits) -> _Limits:
+        """With this limit; `down` has to lie over it."""
+        down = one.down if one.down is not None and one.down > self.limit else None
+        return replace(one, degraded=self.limit, down=down, lower_is_worse=False)
 
 
 def _length(seconds: float) -> str:

@@ -14,6 +14,7 @@ from probe.cli.replay.command import Advance, Begin, be_nice, chosen, period, pr
 from probe.cli.replay.history import Historian, Question
 from probe.cli.replay.table import stamp
 from probe.cli.tuned import Found, Proposal, show, to_json
+from probe.config.inherit import memory_of
 from probe.config.model import Config, Planned
 from probe.store.base import StoreError
 from probe.store.reader import Reader
@@ -22,7 +23,7 @@ from thresholds.base import Policy
 from thresholds.replay import Failing
 from thresholds.spans import Span, union
 from thresholds.track import Track, Usual, runs_for, usual
-from thresholds.tuning import Outcome, Trial, best, front
+from thresholds.tuning import Candidate, Outcome, Trial, best, front
 
 _ALARMS = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(day|week|month|year)")
 _A_WEEK = {"day": 7.0, "week": 1.0, "month": 7 / 30, "year": 7 / 365}
@@ -85,9 +86,15 @@ class Desk:
             raise TuneError(f"no limit on {metric} of {self.planned.name} is worth a try: it is always the same")
         self.begin("replaying")
         now = trial.count(None, self._replayed(self.planned.policy))
-        exact = trial.count(pick.candidate, self._replayed(pick.candidate.policy(self.planned.policy)))
+        would_be = self._policy(pick.candidate)
+        exact = trial.count(pick.candidate, self._replayed(would_be))
         found = Found(len(track), len(outages), len(normal.spells), normal)
-        return Proposal(self.planned, metric, self.period, wanted, found, now, front(outcomes), exact)
+        return Proposal(self.planned, metric, self.period, wanted, found, now, front(outcomes), exact, would_be)
+
+    def _policy(self, candidate: Candidate) -> Policy:
+        """The policy of the check once the proposal is pasted."""
+        policy, every = candidate.policy(self.planned.policy), self.planned.spec.every
+        return replace(policy, memory=memory_of(policy.down_after, policy.up_after, every))
 
     def _too_few(self, track: Track, metric: str) -> str:
         """How many runs there are, and how many it takes."""

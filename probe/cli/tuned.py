@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,10 @@ from checks.core.units import format_duration
 from probe.cli.colours import harmless
 from probe.cli.replay.figures import instant
 from probe.cli.replay.table import stamp
+from probe.config.fields import format_ratio
+from probe.config.limits import AnyThreshold
 from probe.config.model import Planned
+from thresholds.base import BaselineThreshold, Policy, Threshold, WindowThreshold
 from thresholds.spans import Span
 from thresholds.track import Usual
 from thresholds.tuning import Outcome
@@ -47,6 +50,7 @@ class Proposal:
     now: Outcome  # of the policy in force
     curve: Sequence[Outcome]
     pick: Outcome  # replayed exactly
+    policy: Policy  # of the check with it
 
 
 def show(proposal: Proposal) -> None:
@@ -63,6 +67,8 @@ def show(proposal: Proposal) -> None:
     pick = proposal.pick
     if pick.false_a_week > proposal.wanted * 1.001:
         said = f"No candidate is as calm as {rate(proposal.wanted)} false alarms a week; the calmest:"
+        if stays := _others(proposal):
+            said = f"More than {rate(proposal.wanted)} false alarms a week, with what stays: {', '.join(stays)}"
         console.print(Text(said, style="yellow"))
     plural = "" if proposal.wanted == 1 else "s"
     console.print(f"\nProposed for at most {rate(proposal.wanted)} false alarm{plural} a week:\n", highlight=False)
@@ -109,12 +115,48 @@ def yaml_of(proposal: Proposal) -> str:
     lines += ["checks:", f"  {proposal.planned.name}:"]
     if candidate.runs != policy.down_after:
         lines.append(f"    down_after: {candidate.runs[0]} of {candidate.runs[1]}")
-    lines += ["    thresholds:", f"      {candidate.name}: {{degraded: {written(candidate.limit)}}}"]
-    named = [one.metric for one in policy.thresholds]
-    named += [*(one.name for one in policy.windows), *(one.name for one in policy.baselines)]
-    if others := [name for name in named if name != candidate.name]:
-        lines.append(f"# counted without what is there now: {', '.join(others)}")
+    lines += ["    thresholds:", *(f"      {name}: {limits}" for name, limits in _changes(policy, proposal.policy))]
+    old, new = _named(policy), _named(proposal.policy)
+    for name in old.keys() & new.keys():
+        if (down := getattr(old[name], "down", None)) is not None and getattr(new[name], "down", None) is None:
+            lines.append(f"# down: {written(down)} of {name} goes: it would not lie over degraded")
+    if stays := _others(proposal):
+        lines.append(f"# counted with what stays: {', '.join(stays)}")
     return "\n".join(lines) + "\n"
+
+
+def _named(policy: Policy) -> dict[str, AnyThreshold]:
+    """Thresholds by the names that they are configured by."""
+    runs = {one.metric: one for one in policy.thresholds}
+    return {**runs, **{one.name: one for one in policy.windows}, **{one.name: one for one in policy.baselines}}
+
+
+def _changes(before: Policy, after: Policy) -> Iterator[tuple[str, str]]:
+    """What to write that one policy becomes the other: names replace what is inherited by them as a whole."""
+    old, new = _named(before), _named(after)
+    for name, one in new.items():
+        if one != old.get(name) and not isinstance(one, BaselineThreshold):  # they are as they were, or off
+            yield name, _limits(one)
+    yield from ((name, "off") for name in old if name not in new)
+
+
+def _limits(one: Threshold | WindowThreshold) -> str:
+    """`{degraded: 620ms, down: 5s}`"""
+    pairs = [(name, getattr(one, name)) for name in ("degraded", "down")]
+    said = [f"{name}: {written(value)}" for name, value in pairs if value is not None]
+    if isinstance(one, WindowThreshold):
+        usual = WindowThreshold("", one.aggregate, "", 0.0)
+        said += [f"min_samples: {one.min_samples}"] if one.min_samples != usual.min_samples else []
+        said += [f"hysteresis: {format_ratio(one.hysteresis)}"] if one.hysteresis != usual.hysteresis else []
+    return f"{{{', '.join(said)}}}"
+
+
+def _others(proposal: Proposal) -> list[str]:
+    """What else is in force with the proposal, and may tell of something, too."""
+    candidate = proposal.pick.candidate
+    assert candidate is not None
+    own = {one.name for one in proposal.policy.windows if candidate.same(one)} | {candidate.name}
+    return [name for name in _named(proposal.policy) if name not in own]
 
 
 def rate(a_week: float) -> str:

@@ -39,6 +39,11 @@ class Effective:
     written: Mapping[str, int]  # which of the layers says it, by key: 0 is the nearest; absent where it is built in
 
 
+def memory_of(down_after: tuple[int, int], up_after: int, every: float) -> float:
+    """Seconds for which a run is remembered: `Policy.memory`."""
+    return max(down_after[1], up_after) * every + _GAP
+
+
 def settle(layers: Sequence[Inherited]) -> Effective:
     """The layers, nearest first, as one."""
     written: dict[str, int] = {}
@@ -58,7 +63,7 @@ def settle(layers: Sequence[Inherited]) -> Effective:
     timeout = said("timeout").timeout if "timeout" in written else min(_BUILT_IN.timeout, every)
     after = confirm.after if "after" in confirm.model_fields_set else min(_RETRY_AFTER, every / 4)
     down_after, up_after = said("down_after").down_after, said("up_after").up_after
-    memory = max(down_after[1], up_after) * every + _GAP
+    memory = memory_of(down_after, up_after, every)
     flap, zone, hours = said("flap").flap, said("zone").zone, said("hours").hours
     all_, severity = [one for one in thresholds.values() if one is not None], said("severity").severity
     policy = _policy(

@@ -69,6 +69,7 @@ def test_the_commands_work_as_they_stand_and_in_their_order(folder: Path) -> Non
 
 def test_what_tune_prints_can_be_pasted(folder: Path) -> None:
     printed = typed(COMMANDS[0], folder).stdout
+    assert "down: 5s}" in printed  # inherited, and none of what is proposed
     lines = printed[printed.index("checks:") :].replace(
         "shop/home:\n", "shop/home:\n    http: {url: https://a.example/}\n"
     )

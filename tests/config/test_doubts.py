@@ -198,7 +198,9 @@ def test_hours_that_say_too_little_are_told_where_they_stand(desk, owner, hours,
 
 def test_off_takes_out_what_is_inherited_and_nothing_else(desk):
     layers = "defaults: {thresholds: {total: {degraded: 1s}, ttfb: {degraded: 1s}, baseline(dns): {degraded: 4 mad}}}\n"
-    config = desk.load(f"{layers}checks: {{a: {{{TCP}, thresholds: {{total: off, baseline(dns): off}}}}, b: {{{TCP}}}}}")
+    config = desk.load(
+        f"{layers}checks: {{a: {{{TCP}, thresholds: {{total: off, baseline(dns): off}}}}, b: {{{TCP}}}}}"
+    )
     assert [one.metric for one in config.checks["a"].policy.thresholds] == ["ttfb"]
     assert config.checks["a"].policy.baselines == ()
     assert [one.metric for one in config.checks["b"].policy.thresholds] == ["total", "ttfb"]
