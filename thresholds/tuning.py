@@ -51,7 +51,7 @@ class Candidate:
         runs: dict[str, Threshold | None] = {one.metric: self._rest(one) for one in now.thresholds}
         windows: dict[str, WindowThreshold | None] = {one.name: self._rest(one) for one in now.windows}
         if self.over:
-            window = next(filter(self.same, now.windows), None)
+            window = next(filter(self._same, now.windows), None)
             window = window or WindowThreshold(self.name, Aggregate.P95, self.metric, self.over, min_samples=LEAST)
             windows[window.name] = self._limited(window)
         else:
@@ -65,7 +65,7 @@ class Candidate:
             baselines=tuple(one for one in now.baselines if one.metric != self.metric),
         )
 
-    def same(self, one: WindowThreshold) -> bool:
+    def _same(self, one: WindowThreshold) -> bool:
         """Whether it is the same window, however its length is written."""
         return (one.aggregate, one.metric, one.over) == (Aggregate.P95, self.metric, self.over)
 

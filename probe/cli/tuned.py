@@ -152,11 +152,9 @@ def _limits(one: Threshold | WindowThreshold) -> str:
 
 
 def _others(proposal: Proposal) -> list[str]:
-    """What else is in force with the proposal, and may tell of something, too."""
-    candidate = proposal.pick.candidate
-    assert candidate is not None
-    own = {one.name for one in proposal.policy.windows if candidate.same(one)} | {candidate.name}
-    return [name for name in _named(proposal.policy) if name not in own]
+    """What is in force beside the lines to paste, and may tell of something, too."""
+    old = _named(proposal.planned.policy)
+    return [name for name, one in _named(proposal.policy).items() if one == old.get(name)]
 
 
 def rate(a_week: float) -> str:

@@ -278,6 +278,18 @@ def test_the_page_is_one_file_in_which_nothing_of_a_target_is_markup(folder: Pat
         assert words in text, words
 
 
+def test_the_page_stacks_on_a_phone_and_its_legend_draws_what_the_chart_draws(folder: Path) -> None:
+    replayed(folder, "--html", str(folder / "report.html"), "--old", str(folder / "old.yml"))
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    tables = re.findall(r"<table[^>]*>", text)
+    assert tables == ['<table class="stack">'] * 2
+    assert text.count("<thead>") == text.count("</thead>") == text.count("<tbody>") == text.count("</tbody>") == 2
+    for head in ("outage", "lasted", "told today after", "would be"):  # no heading is seen there
+        assert f'data-head="{head}"' in text, head
+    assert '<i class="dashed"></i>old' in text
+    assert '<span class="limit">old: run 500 ms</span>' in text
+
+
 def test_the_page_is_not_written_where_that_is_impossible(folder: Path) -> None:
     ran = replayed(folder, "--html", str(folder / "nowhere/report.html"))
     assert ran.exit_code == 1
