@@ -9,19 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from checks.core.units import format_duration
-from exporters.alerting.absence import looked_for, next_look, unreached
-from exporters.alerting.case import Case, Line, Page, People, Said, Seen, Tell
-from exporters.alerting.incident import Incident, Severity, Status
+from exporters.alerting.absence import next_look, unreached
+from exporters.alerting.case import Case, Line, People, Said, Seen, Tell
+from exporters.alerting.escalating import ESCALATION, Escalating
+from exporters.alerting.incident import Incident, Status
 from exporters.base import NoticeKind
-from exporters.oncall.escalation import EscalationPolicy, Step
 from thresholds.base import Level
 
 LASTS = "it lasts"  # why somebody is told again
-_ESCALATION = "escalation:"
 _COMPANY_MS = 10_000  # that a change in a group waits for others: what fails together recovers together
-_LATE_MS = 60_000  # by which a step comes late before it is worth a line
-_MOST_STEPS = 100  # taken in one go: a policy without delays must end
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +40,8 @@ def advance(case: Case, seen: Sequence[Seen], people: People, now_ms: int, elsew
     return _Advance(case, seen, people, now_ms, elsewhere).outcome()
 
 
-class _Advance:
-    """One look at one case."""
-
-    def __init__(
-        self, case: Case, seen: Sequence[Seen], people: People, now_ms: int, elsewhere: Collection[str]
-    ) -> None:
-        self.case = case
-        self.elsewhere = elsewhere
-        self.people = people
-        self.now_ms = now_ms
-        self.live = [one for one in seen if one.incident.open]
-        self.shown = [one.incident for one in self.live if not one.hold]
-        self.new: dict[str, str] = {}  # why, by receiver that hears of it for the first time
-        self.again: dict[str, str] = {}  # ... that hears that it lasts
-        self.asked: dict[str, str] = {}  # ... that is asked whether an acknowledgement still holds
-        self.last: set[str] = set()  # of the new those who hear of it because nobody else could be told
-        self.wakes = [one.until_ms for one in self.live if one.hold and one.until_ms]
-        self.lapsed: list[str] = []
-        self.notes: list[str] = []
-        self.urgent = False  # what is new does not wait for others
-        self.pending_ms = 0
+class _Advance(Escalating):
+    """One look at one case, and what follows."""
 
     def outcome(self) -> Outcome:
         case = self.case
@@ -189,14 +166,6 @@ class _Advance:
 
     # Who is to be told, and when.
 
-    @property
-    def _severity(self) -> Severity:
-        return max((incident.severity for incident in self.shown), key=lambda one: one.rank)
-
-    def _held(self) -> bool:
-        """Somebody takes care of all of it."""
-        return all(incident.status.held for incident in self.shown)
-
     def _line(self, line: Line) -> Line:
         if not line.begun_ms:
             line = self._begin(line)
@@ -209,8 +178,8 @@ class _Advance:
             line = self._anew(line)
         else:
             line = self._arrived(line)
-        if line.target.startswith(_ESCALATION):
-            policy = self.people.policy(line.target.removeprefix(_ESCALATION))
+        if line.target.startswith(ESCALATION):
+            policy = self.people.policy(line.target.removeprefix(ESCALATION))
             if policy is not None:
                 line = self._escalated(line, policy)
         if line.absent and not self._held():
@@ -220,7 +189,7 @@ class _Advance:
     def _anew(self, line: Line) -> Line:
         """Nobody takes care of it any more: it begins anew. Those who know are told that, and are not told twice."""
         line = replace(line, paused=False, again=True, since_ms=self.now_ms, step=0, reminded={}, absent=())
-        if not line.target.startswith(_ESCALATION) and ":" in line.target:
+        if not line.target.startswith(ESCALATION) and ":" in line.target:
             line, _ = self._told(line, line.target, line.route)
         return line
 
@@ -232,172 +201,10 @@ class _Advance:
         if self._held():
             return line  # acknowledged before anybody was told: whoever did knows
         line = replace(line, begun_ms=self.now_ms, told_ms=self.now_ms, since_ms=self.now_ms)
-        if line.target.startswith(_ESCALATION):
+        if line.target.startswith(ESCALATION):
             return line
         line, _ = self._told(line, line.target, line.route)
         return line
-
-    def _told(self, line: Line, target: str, why: str, *, alone: bool = False) -> tuple[Line, bool]:
-        """A line with its target told; and whether there was anybody to tell."""
-        if ":" not in target:
-            return self._tell(line, target, why), True
-        line, reached = self._people(line, target, why, alone=alone)
-        if not reached:
-            self.notes.append(f"nobody to tell in {target}")
-        return looked_for(line, target, why, alone=alone, reached=reached), reached
-
-    def _arrived(self, line: Line) -> Line:
-        """Those who were not there when it was their turn, and are now."""
-        for one in line.absent:
-            late = f"{one.why}: nobody was there when it was due"
-            line, reached = self._people(line, one.target, late, alone=one.alone)
-            line = looked_for(line, one.target, one.why, alone=one.alone, reached=reached)
-        return line
-
-    def _people(self, line: Line, target: str, why: str, *, alone: bool) -> tuple[Line, bool]:
-        reached = False
-        pages = list(line.pages)
-        for user in self.people.people(target, self.now_ms):
-            reason = ", ".join(part for part in (_on_call(target), why) if part)
-            for receiver, after in self.people.contacts(user, self._severity):
-                reached = True
-                if after <= 0:
-                    line = self._tell(line, receiver, reason)
-                else:
-                    pages.append(Page(self.now_ms + round(after * 1000), receiver, reason, alone, user))
-                    self.wakes.append(pages[-1].due_ms)
-        return replace(line, pages=tuple(pages)), reached
-
-    def _tell(self, line: Line, receiver: str, why: str) -> Line:
-        if receiver in self.case.receivers or receiver in self.new:
-            if receiver not in self.new and (line.round or line.again):
-                self.again[receiver] = why
-        elif receiver in self.elsewhere and not (line.round or line.again):
-            return replace(line, spared=tuple(dict.fromkeys((*line.spared, receiver))))
-        else:
-            self.new[receiver] = why
-            if line.last:
-                self.last.add(receiver)
-        if receiver in line.receivers:
-            return line
-        return replace(line, receivers=(*line.receivers, receiver))
-
-    def _spared(self, line: Line) -> Line:
-        """Those who heard of all of it by another digest, and do not any more."""
-        for receiver in line.spared if not self._held() else ():
-            if receiver not in self.elsewhere:
-                line = replace(line, spared=tuple(name for name in line.spared if name != receiver))
-                line = self._tell(line, receiver, line.route)
-        return line
-
-    def _pages(self, line: Line) -> Line:
-        """Those who are told some time after the others."""
-        waiting = []
-        pages, line = line.pages, replace(line, pages=())
-        ackers = {incident.acked_by for incident in self.shown if incident.status.held}
-        for page in pages:
-            if self._held() and (not page.alone or page.person in ackers):
-                continue
-            if self.now_ms < page.due_ms:
-                waiting.append(page)
-                self.wakes.append(page.due_ms)
-            else:
-                line = self._tell(line, page.receiver, page.why)
-        return replace(line, pages=(*waiting, *line.pages))
-
-    def _escalated(self, line: Line, policy: EscalationPolicy) -> Line:
-        if self._held():
-            return self._reminded(line, policy)
-        for _ in range(_MOST_STEPS):
-            due_ms = self._due(line, policy)
-            if due_ms is None:
-                break
-            if self.now_ms < due_ms:
-                self.wakes.append(due_ms)
-                break
-            line = self._stepped(self._late(line, policy, due_ms), policy)
-        return line
-
-    def _late(self, line: Line, policy: EscalationPolicy, due_ms: int) -> Line:
-        """A step that nobody took when it was due moves those after it along: people get the time that was promised.
-
-        Only while nothing ran, or for that long, does a step come late.
-        """
-        late_ms = self.now_ms - due_ms
-        if late_ms >= _LATE_MS:
-            what = f"step {line.step + 1}" if line.step < len(policy.steps) else "another round"
-            late = format_duration(float(late_ms // 60_000 * 60))
-            ago = f"{what} of {policy.name} was due {late} ago, when nothing ran"
-            self.notes.append(f"{ago}: what comes after it waits from now on")
-        return replace(line, since_ms=line.since_ms + late_ms)
-
-    def _due(self, line: Line, policy: EscalationPolicy) -> int | None:
-        """When the next step is due; None after the last."""
-        if line.step < len(policy.steps):
-            return line.since_ms + round(policy.steps[line.step].after * 1000)
-        if line.round >= policy.repeat or not policy.steps:
-            return None
-        return line.since_ms + round((policy.steps[-1].after + policy.again) * 1000)
-
-    def _stepped(self, line: Line, policy: EscalationPolicy) -> Line:
-        if line.step >= len(policy.steps):
-            return replace(line, round=line.round + 1, step=0, since_ms=self.now_ms)
-        step = policy.steps[line.step]
-        why = f"step {line.step + 1} of {line.target.removeprefix(_ESCALATION)}"
-        line, reached = self._all(line, step, why)
-        line = replace(line, step=line.step + 1, told_ms=self.now_ms)
-        if not reached and line.step < len(policy.steps):
-            # Nobody is there: the next ones are told at once.
-            after = policy.steps[line.step].after
-            line = replace(line, since_ms=min(line.since_ms, self.now_ms - round(after * 1000)))
-        return line
-
-    def _all(self, line: Line, step: Step, why: str) -> tuple[Line, bool]:
-        any_reached = False
-        for target in step.notify:
-            line, reached = self._told(line, target, why, alone=step.multi_ack)
-            any_reached = any_reached or reached
-        return line, any_reached
-
-    def _reminded(self, line: Line, policy: EscalationPolicy) -> Line:
-        """Whoever acknowledged is asked now and then whether that still holds."""
-        if not policy.ack.remind:
-            return line
-        reminded: dict[str, int] = {}
-        for incident in self.shown:
-            if incident.status is Status.ACKNOWLEDGED and (at_ms := self._asked(incident, line, policy)):
-                reminded[incident.id] = at_ms
-        return replace(line, reminded=reminded) if reminded != line.reminded else line
-
-    def _asked(self, incident: Incident, line: Line, policy: EscalationPolicy) -> int:
-        """When whoever has an incident was asked about it last, which may be now; 0: not yet."""
-        asked = line.reminded.get(incident.id, 0)
-        asked = asked if asked > incident.acked_ms else 0
-        since_ms = asked or incident.acked_ms
-        if asked and policy.ack.unack_after:
-            due_ms = asked + round(policy.ack.unack_after * 1000)
-            if self.now_ms < due_ms:
-                self.wakes.append(due_ms)
-                return asked
-            if self.now_ms - due_ms < _LATE_MS:
-                self.lapsed.append(incident.id)
-                return asked
-            since_ms = 0  # while nothing ran nobody could answer: they are asked again
-        due_ms = since_ms + round(policy.ack.remind * 1000)
-        if self.now_ms < due_ms:
-            self.wakes.append(due_ms)
-            return asked
-        self.asked |= self._reminder(incident, line)
-        self.wakes.append(self.now_ms + round((policy.ack.unack_after or policy.ack.remind) * 1000))
-        return self.now_ms
-
-    def _reminder(self, incident: Incident, line: Line) -> dict[str, str]:
-        """Why, by receiver that asks whoever acknowledged: at home; else where it was done; else where it was told."""
-        lasts = "it lasts: acknowledge it again, or it goes on"
-        if ways := self.people.contacts(incident.acked_by, self._severity):
-            return {receiver: f"you have acknowledged it, and {lasts}" for receiver, _ in ways}
-        there = (incident.acked_via,) if incident.acked_via else line.receivers
-        return dict.fromkeys(there, f"{incident.acked_by} has acknowledged it, and {lasts}")
 
     def _repeated(self, line: Line) -> Line:
         if not line.repeat or not line.receivers or self._held():
@@ -410,18 +217,10 @@ class _Advance:
         self.wakes.append(self.now_ms + round(line.repeat * 1000))
         return replace(line, told_ms=self.now_ms)
 
-    def _wake(self) -> int:
-        return min((at_ms for at_ms in self.wakes if at_ms > self.now_ms), default=0)
-
 
 def _passed_on(before: Said, incident: Incident) -> bool:
     """Somebody else takes care of it, or puts it off now."""
     return incident.status.held and (before.status is not incident.status or before.by != incident.acked_by)
-
-
-def _on_call(target: str) -> str:
-    kind, _, name = target.partition(":")
-    return {"user": "", "rotation": f"on duty in {name}", "schedule": f"on call in {name}"}.get(kind, "")
 
 
 def _refreshed(line: Line, now_ms: int) -> Line:
@@ -455,9 +254,9 @@ def hastened(case: Case, people: People, now_ms: int) -> Case:
 
 
 def _hastened(line: Line, people: People, now_ms: int) -> Line:
-    if not line.target.startswith(_ESCALATION) or not line.begun_ms:
+    if not line.target.startswith(ESCALATION) or not line.begun_ms:
         return line
-    policy = people.policy(line.target.removeprefix(_ESCALATION))
+    policy = people.policy(line.target.removeprefix(ESCALATION))
     if policy is None or not policy.steps:
         return line
     line = replace(line, paused=False, again=True)
