@@ -1,4 +1,4 @@
-"""How long a replay takes, and in how much memory: 30 days of one check, and a week of a thousand.
+"""How long a replay takes, and a proposal, and in how much memory: 30 days of one check, and a week of a thousand.
 
     python benchmarks/replay.py [--short] [--keep FOLDER]
 
@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.report import Goal, Table, at_most, middle, progress, show
@@ -210,8 +210,20 @@ class Measured:
 
 def measure(folder: Path, days: float, *options: str) -> Measured:
     """One replay as people run it."""
-    command = [sys.executable, "-m", "probe", "replay", "-c", "new.yml", "--json", *options]
-    command += ["--since", _instant(NOW_MS - round(days * DAY * 1000)), "--until", _instant(NOW_MS)]
+    printed, seen = _ran(folder, days, "replay", "-c", "new.yml", "--until", _instant(NOW_MS), *options)
+    return replace(seen, runs=json.loads(printed)["totals"]["runs"])
+
+
+def tuned(folder: Path, days: float, name: str) -> Measured:
+    """One proposal for a check as people ask for it."""
+    printed, seen = _ran(folder, days, "tune", name, "-c", "old.yml")
+    return replace(seen, runs=json.loads(printed)["runs"])
+
+
+def _ran(folder: Path, days: float, *words: str) -> tuple[bytes, Measured]:
+    """What a command prints as JSON, and what it took."""
+    since = _instant(NOW_MS - round(days * DAY * 1000))
+    command = [sys.executable, "-m", "probe", *words, "--json", "--since", since]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     environment["PYTHONPYCACHEPREFIX"] = str(folder.resolve().parent / _COMPILED)
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -222,9 +234,9 @@ def measure(folder: Path, days: float, *options: str) -> Measured:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"probe replay failed with {process.returncode}")
+        raise SystemExit(f"probe {words[0]} failed with {process.returncode}")
     cpu = usage.ru_utime + usage.ru_stime
-    return Measured(time.monotonic() - began, cpu, usage.ru_maxrss / 1024, json.loads(printed)["totals"]["runs"])
+    return printed, Measured(time.monotonic() - began, cpu, usage.ru_maxrss / 1024, 0)
 
 
 def _instant(at_ms: int) -> str:
@@ -276,6 +288,10 @@ def main() -> None:
                 seen = [measure(folder, case.days, *extra) for _ in range(case.times)]
                 rows.append(_row(case, what, seen))
                 goals += _goals(case, what, seen)
+            if case.checks == 1 and case.runs_of is simulated:
+                progress(f"{case.title}: tune")
+                asked = [tuned(folder, case.days, names[0]) for _ in range(case.times)]
+                rows.append(_row(case, "`probe tune`", asked))
     columns = ["history", "with", "runs", "time, s", "CPU, s", "us per run", "memory, MiB"]
     show([Table("Replay", columns, rows, ["the new policy has limits on runs and a p95 over 10 minutes"])], goals)
 

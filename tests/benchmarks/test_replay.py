@@ -12,3 +12,4 @@ async def test_a_simulated_history_is_replayed_whole(tmp_path: Path) -> None:
     assert seen.runs == stored
     assert seen.memory > 10
     assert (tmp_path / "report.html").is_file()
+    assert replay.tuned(tmp_path, 0.5, "shop/one").runs == 720
