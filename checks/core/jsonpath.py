@@ -17,7 +17,6 @@ from checks.core.shared import written
 from checks.core.text import one_line
 
 _MOST_NODES = 10_000  # values that one path may select
-_KEYS = ("equals", "min", "max", "exists")
 
 
 class _Environment(JSONPathEnvironment):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from exporters.alerting.book import worst_first
@@ -52,7 +52,11 @@ def compose(case: Case, tell: Tell, told: Sequence[Told], sender: Sender, now_ms
         "was": tell.was if tell.kind is NoticeKind.CHANGED else Level.UNKNOWN,
     }
     make = _of_incident(lead, tell, sender) if single else _of_many(case, told, tell, sender)
-    return Notice(**{**make, **common})  # type: ignore[arg-type]  # both are fields of a notice
+    notice = Notice(**{**make, **common})  # type: ignore[arg-type]  # both are fields of a notice
+    if tell.unreached or tell.asks:
+        what = "nobody could be reached" if tell.unreached else "acknowledge it again, or it goes on"
+        return replace(notice, title=f"{notice.subject}: {what}")
+    return notice
 
 
 def bulletin(title: str, text: str, sender: Sender, now_ms: int, *, link: str = "") -> Notice:

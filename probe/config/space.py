@@ -11,7 +11,6 @@ from math import ceil, sqrt
 from checks.core.units import format_duration
 from probe.config.faults import Faults
 from probe.config.model import Planned
-from probe.config.passive import TYPE as PASSIVE
 from probe.config.sections import RetentionSection
 
 _ROW = 140.0  # bytes of a result, with its share of the indexes
@@ -29,7 +28,7 @@ def needed(checks: Iterable[Planned], kept: RetentionSection) -> float:
     steps = (_FIVE_MINUTES, kept.five_minutes), (_HOUR, kept.hours), (_DAY, 365 * _DAY)
     total = 0.0
     for planned in checks:
-        if planned.type == PASSIVE:
+        if planned.passive:
             continue
         every = planned.spec.every
         total += kept.age / every * _ROW

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from probe.config.model import Planned
-from probe.config.passive import TYPE as PASSIVE
 
 _PACES = 3  # intervals of a check
 
@@ -32,7 +31,7 @@ class Roll:
         self._heard = {}
         absent: dict[str, float] = {}
         for name, planned in checks.items():
-            if planned.type == PASSIVE or name in paused:
+            if planned.passive or name in paused:
                 continue
             last = seen(name)
             heard = before.get(name)

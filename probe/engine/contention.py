@@ -15,7 +15,7 @@ from pathlib import Path
 from probe.clock import Clock
 
 _LEAST = 0.001  # s: less is the ordinary life of a scheduler
-_FRESH = 0.005  # s for which a look counts as one of now: it costs some 20 us
+_FRESH = 0.005  # s between two looks that no run asks for: one costs some 20 us
 _STEAL = 8  # which word of the first line of /proc/stat
 _KEPT = 4096  # looks remembered: runs look back as far as their own start only
 

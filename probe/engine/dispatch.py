@@ -93,7 +93,8 @@ class Dispatcher(Deciding):
             if one.incident.open or one.incident.ended_ms > now_ms - _KEPT_MS or _lasts_all_the_same(one):
                 self.book.load(one.incident, one.members)
                 self.held.keep(one.incident.id, one.incident.untold)
-                self._unproven.load(one.incident.id, now_ms)
+                if one.incident.open:
+                    self._unproven.load(one.incident.id, now_ms)
             opened_ms.append(one.incident.detected_ms)
         storm = ""
         for case in cases:
@@ -220,7 +221,7 @@ class Dispatcher(Deciding):
                 self._follow(draft.incidents[incident.id], draft)
         self._still_bad(draft, now_ms)
         for identity in self._cases.due(now_ms):
-            if again_ms := self._unsure(self._cases[identity], now_ms):
+            if again_ms := self._unsure(identity, now_ms):
                 self._cases.wakes[identity] = again_ms
             else:
                 self._advance(identity, draft)
@@ -234,9 +235,11 @@ class Dispatcher(Deciding):
             self.history.forget(now_ms)
         return draft.act()
 
-    def _unsure(self, case: Case, now_ms: int) -> int:
+    def _unsure(self, identity: str, now_ms: int) -> int:
         """When to look again whether a case of before the start still lasts; 0: an incident of it is known to."""
-        found = [incident for one in case.incidents if (incident := self.book.get(one)) is not None and incident.open]
+        case = self._cases.get(identity)
+        incidents = case.incidents if case is not None else ()
+        found = [incident for one in incidents if (incident := self.book.get(one)) is not None and incident.open]
         looks = [self._unproven.until(one, self.book.members(one.id).values(), now_ms) for one in found]
         return min(looks, default=0)
 

@@ -53,10 +53,6 @@ class Telling:
         if not told or not receivers:
             return
         notice = self._masked(compose(case, tell, told, self._sender, now_ms))
-        if tell.unreached:
-            notice = replace(notice, title=f"{notice.subject}: nobody could be reached")
-        if tell.asks:
-            notice = replace(notice, title=f"{notice.subject}: acknowledge it again, or it goes on")
         draft.notices.append((notice, receivers))
         whom = ", ".join(f"{name} ({tell.receivers[name]})" if tell.receivers.get(name) else name for name in receivers)
         text = f"{tell.kind.value}: {whom}"

@@ -22,7 +22,6 @@ _SOON = 3_600_000  # ms before the end of what is worked out
 _BACK = 86_400_000  # ms: results of an hour ago may still come in
 _LOOK = 5.0  # s between two looks for what began, at most
 _FARTHEST = 31 * 86_400_000  # ms: what began earlier and was not written down is not looked for
-_FOREVER = 1 << 53
 _NOTHING: Spans = ()
 
 

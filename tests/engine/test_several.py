@@ -150,3 +150,17 @@ async def test_a_storm_has_one_link_of_the_usual_length_and_names_so_many_incide
     assert (digest.title.split(":")[0], len(digest.numbers)) == ("storm of 149 incidents", 100)
     (url,) = actions(digest, "chat", URL, KEY).values()
     assert len(url) < 400
+
+
+async def test_a_reminder_that_is_due_beside_other_news_is_told_all_the_same(clock: FakeClock) -> None:
+    stage = Stage(clock, replace(GROUP, to=("escalation:prod", "chat")), roster=ROSTER, receivers=("chat", "ana/mail"))
+    fail(stage, "shop", "mail")
+    await stage.after(60)
+    take(stage, "ana", 1, 2)
+    stage.heard()
+    await clock.advance(3600)
+    take(stage, "bo", 2)  # what is new, in the look in which ana is to be asked
+    assert [(kind, whom) for _, kind, whom in stage.heard()] == [
+        ("acknowledged", ("ana/mail", "chat")),
+        ("repeated", ("ana/mail",)),
+    ]
